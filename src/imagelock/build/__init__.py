@@ -1,0 +1,1 @@
+"""Builders: one Protocol, several engines."""

@@ -1,0 +1,1 @@
+"""The outside: HTTP, the store, and the archives of each ecosystem."""

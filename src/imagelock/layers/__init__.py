@@ -1,0 +1,1 @@
+"""Artifact bytes to deterministic tar layers."""

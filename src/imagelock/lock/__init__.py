@@ -1,0 +1,1 @@
+"""Assemble, encode, decode, diff, staleness and tag of a lock."""

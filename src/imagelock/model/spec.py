@@ -1,0 +1,254 @@
+"""What a person asks for: the spec as frozen, normalised values.
+
+Every field of the contract's TOML has one place here. Collections whose order has no meaning
+are sorted by the parser, so that two specs that mean the same are equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from imagelock.model.platform import DEFAULT_PLATFORM, Platform
+
+DEFAULT_TAG_FORMAT = "{lock}"
+
+
+class Variant(StrEnum):
+    """Which packages a bootstrapped base holds."""
+
+    MINBASE = "minbase"
+    ESSENTIAL = "essential"
+
+
+class Prerelease(StrEnum):
+    """When pre-releases are candidates, as in uv."""
+
+    IF_NECESSARY = "if-necessary"
+    ALLOW = "allow"
+    DISALLOW = "disallow"
+    EXPLICIT = "explicit"
+
+
+class SourceMode(StrEnum):
+    """What of the source folder is copied into the image."""
+
+    ALL = "all"
+    LOADED_MODULES = "loaded-modules"
+    NONE = "none"
+
+
+class ChannelPriority(StrEnum):
+    """How conda channels rank."""
+
+    STRICT = "strict"
+    FLEXIBLE = "flexible"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageBase:
+    """A reference in a registry, by tag or digest."""
+
+    image: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistributionBase:
+    """A root file system bootstrapped from a signed archive, such as ``debian:bookworm``."""
+
+    distribution: str
+    variant: Variant = Variant.MINBASE
+
+    @property
+    def vendor(self) -> str:
+        """``debian`` or ``ubuntu``."""
+        return self.distribution.partition(":")[0]
+
+    @property
+    def suite(self) -> str:
+        """The suite's code name."""
+        return self.distribution.partition(":")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayoutBase:
+    """An OCI layout on disk, ``oci:DIR``, relative to the spec."""
+
+    layout: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecBase:
+    """The image of another spec, by its lock; a path relative to the spec."""
+
+    spec: str
+
+
+Base = ImageBase | DistributionBase | LayoutBase | SpecBase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequirementsFile:
+    """A requirements or lock file, read when the spec is: its parsed content, never its bytes.
+
+    ``requirements`` and ``constraints`` are normalised lines with the files they include
+    folded in; ``pinned`` says that it was a lock (uv.lock, poetry.lock, pylock.toml).
+    """
+
+    path: str
+    requirements: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipSpec:
+    """The ``[pip]`` table. Requirements are PEP 508 strings as ``packaging`` prints, sorted."""
+
+    packages: tuple[str, ...] = ()
+    requirements: tuple[RequirementsFile, ...] = ()
+    constraints: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    index: str = "pypi"
+    extra_indexes: tuple[str, ...] = ()
+    prerelease: Prerelease = Prerelease.IF_NECESSARY
+    exclude_newer: str | None = None
+    allow_sdist: tuple[str, ...] = ()
+    python_exec: str | None = None
+
+    @property
+    def all_requirements(self) -> tuple[str, ...]:
+        """The requirements of the spec and of its files, sorted and without doubles."""
+        listed = (line for file in self.requirements for line in file.requirements)
+        return tuple(sorted({*self.packages, *listed}))
+
+    @property
+    def all_constraints(self) -> tuple[str, ...]:
+        """The constraints of the spec and of its files, sorted and without doubles."""
+        listed = (line for file in self.requirements for line in file.constraints)
+        return tuple(sorted({*self.constraints, *listed}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AptSource:
+    """One ``[[apt.source]]``: the fields of a deb822 source (sources.list(5)).
+
+    ``signed_by`` is a key file relative to the spec, or a fingerprint.
+    """
+
+    uris: str
+    suites: tuple[str, ...]
+    components: tuple[str, ...] = ()
+    signed_by: str | None = None
+    snapshot: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AptSpec:
+    """The ``[apt]`` table. The order of ``packages`` is kept: apt marks them in that order."""
+
+    packages: tuple[str, ...] = ()
+    recommends: bool = False
+    sources: tuple[AptSource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaSpec:
+    """The ``[conda]`` table. The order of ``channels`` is their priority."""
+
+    packages: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ("conda-forge",)
+    channel_priority: ChannelPriority = ChannelPriority.STRICT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuSpec:
+    """The ``[gpu]`` table."""
+
+    cuda: str | None = None
+    cudnn: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageConfig:
+    """The ``[image]`` table. ``entrypoint`` and ``cmd``: None keeps the base's, () clears it."""
+
+    entrypoint: tuple[str, ...] | None = None
+    cmd: tuple[str, ...] | None = None
+    workdir: str | None = None
+    user: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyRule:
+    """One ``[[copy]]``: a file or folder relative to the spec, to an absolute path.
+
+    A target that ends in ``/`` is a folder that receives the source under its own name when the
+    source is a file, and the source's content when it is a folder.
+    """
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRule:
+    """The ``[source]`` table."""
+
+    root: str
+    mode: SourceMode = SourceMode.ALL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRule:
+    """One ``[[run]]``: commands for ``/bin/sh -e``, in order."""
+
+    commands: tuple[str, ...]
+    network: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """One ``[[secret]]``: a host file that runs may read and nothing keeps."""
+
+    id: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuilderChoice:
+    """The ``[builder]`` table; options are TOML values, sorted by key."""
+
+    name: str = "oci"
+    options: tuple[tuple[str, str | int | bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """A whole spec. ``env`` and ``labels`` are sorted pairs; ``platforms`` are sorted."""
+
+    name: str
+    base: Base
+    python: str | None = None
+    platforms: tuple[Platform, ...] = (DEFAULT_PLATFORM,)
+    registry: str | None = None
+    tag_format: str = DEFAULT_TAG_FORMAT
+    pip: PipSpec = PipSpec()
+    apt: AptSpec = AptSpec()
+    conda: CondaSpec = CondaSpec()
+    gpu: GpuSpec = GpuSpec()
+    env: tuple[tuple[str, str], ...] = ()
+    image: ImageConfig = ImageConfig()
+    copies: tuple[CopyRule, ...] = ()
+    source: SourceRule | None = None
+    runs: tuple[RunRule, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    builder: BuilderChoice = BuilderChoice()
+
+    @property
+    def has_pip(self) -> bool:
+        """Whether any pip package is asked for."""
+        return bool(self.pip.all_requirements)

@@ -1,0 +1,1 @@
+"""Lock to BuildPlan: the ordered steps of an image."""

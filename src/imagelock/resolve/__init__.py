@@ -1,0 +1,1 @@
+"""One resolver each for base, apt, conda, python and pip; none knows another."""

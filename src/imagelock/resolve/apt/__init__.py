@@ -1,0 +1,1 @@
+"""What apt would install, decided from the signed indexes."""

@@ -1,0 +1,1 @@
+"""What a base holds: dpkg status, Pythons, libc."""

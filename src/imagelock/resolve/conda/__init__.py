@@ -1,0 +1,1 @@
+"""conda environments, solved through py-rattler."""

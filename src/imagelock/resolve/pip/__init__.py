@@ -1,0 +1,1 @@
+"""Wheels, resolved through resolvelib for a target that is not the host."""

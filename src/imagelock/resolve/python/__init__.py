@@ -1,0 +1,1 @@
+"""Which interpreter an image has, to the exact patch."""
