@@ -1,0 +1,66 @@
+"""What every use-case is given: the store, the client, and whom to tell about progress."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from imagelock.fetch.http import Http
+from imagelock.fetch.store import Store
+
+
+class Task(Protocol):
+    """One line of progress."""
+
+    def advance(self, amount: int) -> None:
+        """Say that ``amount`` more (bytes, packages) is done; callable from any thread."""
+        ...
+
+
+class Progress(Protocol):
+    """Where progress goes: a terminal, or nowhere."""
+
+    def task(self, title: str, total: int | None = None) -> AbstractContextManager[Task]:
+        """A line that is shown while the context is open."""
+        ...
+
+
+class _NoTask:
+    def advance(self, amount: int) -> None:
+        """Say nothing."""
+
+
+class NoProgress:
+    """Progress that nobody watches."""
+
+    def task(self, title: str, total: int | None = None) -> AbstractContextManager[Task]:  # noqa: ARG002
+        """Show nothing."""
+        return nullcontext(_NoTask())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The outside, as one value. ``now`` is the start of the command, in UTC."""
+
+    store: Store
+    http: Http
+    now: datetime
+    progress: Progress = field(default_factory=NoProgress)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolveOptions:
+    """How `lock` was called: what may move, and as of when.
+
+    ``upgrade`` lets everything move, ``upgrade_names`` the named packages; ``as_of`` is a UTC time.
+    """
+
+    upgrade: bool = False
+    upgrade_names: frozenset[str] = frozenset()
+    as_of: datetime | None = None
+
+    def may_move(self, name: str) -> bool:
+        """Whether the pin of this package is no longer preferred."""
+        return self.upgrade or name in self.upgrade_names
