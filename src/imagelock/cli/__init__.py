@@ -1,1 +1,36 @@
-"""Arguments in, report out."""
+"""Arguments in, report out: the only place that prints, and that knows exit codes.
+
+Flow: ``parser`` reads the arguments, ``main`` calls one module of ``commands``, which calls a
+use-case of ``imagelock.app`` and hands its result to ``report``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from imagelock.model.errors import ExitCode, ImagelockError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; the exit code is that of the contract."""
+    from imagelock.cli.parser import parse_arguments
+    from imagelock.cli.report import Report
+
+    options = parse_arguments(sys.argv[1:] if arguments is None else list(arguments))
+    report = Report(json=options.json, color=options.color, quiet=options.quiet)
+    try:
+        code = int(options.command(options, report))
+        sys.stdout.flush()
+    except ImagelockError as error:
+        report.error(error)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        report.note("interrupted")
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output is gone: say nothing more, also not at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.DONE)
+    return code

@@ -1,0 +1,104 @@
+"""Specs and locks on disk: found, read, and written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagelock.fetch.store import disk_errors
+from imagelock.lock import decode_lock
+from imagelock.model.errors import UsageError
+from imagelock.model.lock import Lock
+from imagelock.model.spec import Spec
+from imagelock.spec import parse_spec
+
+LOCK_SUFFIX = ".lock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """A lock's path, and the spec's when the call named one."""
+
+    spec: Path | None
+    lock: Path
+
+
+def locate(path: str, *, lock: str | None = None) -> Located:
+    """What a ``SPEC|LOCK`` argument means. UsageError when it is neither."""
+    given = Path(path)
+    if given.suffix == LOCK_SUFFIX:
+        return Located(spec=None, lock=given)
+    if given.suffix == ".toml":
+        return Located(spec=given, lock=Path(lock) if lock else given.with_suffix(LOCK_SUFFIX))
+    raise UsageError(
+        "expected a spec (*.toml) or a lock (*.lock)",
+        where=path,
+        hint="run `imagelock init` to write a first spec",
+    )
+
+
+def load_spec(path: Path) -> Spec:
+    """Read a spec and the requirements files it names. SpecError lists every problem."""
+    folder = path.parent
+
+    def read_beside(relative: str) -> bytes:
+        return (folder / relative).read_bytes()
+
+    data = read_file(path, "spec", hint="run `imagelock init` to write a first spec")
+    return parse_spec(data, source=str(path), read_file=read_beside)
+
+
+def load_lock(path: Path) -> Lock:
+    """Read a lock. LockError says what is wrong in it, UsageError that there is none."""
+    spec = path.with_suffix(".toml")
+    data = read_file(path, "lock", hint=f"run `imagelock lock {spec}` first")
+    return decode_lock(data, source=str(path))
+
+
+def load_lock_if_any(path: Path) -> Lock | None:
+    """The lock, or None when there is none yet."""
+    return load_lock(path) if path.exists() else None
+
+
+def read_file(path: Path, what: str, *, hint: str) -> bytes:
+    """The bytes of a file that the call named."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UsageError(f"there is no such {what}", where=str(path), hint=hint) from None
+    except OSError as error:
+        raise UsageError(
+            f"the {what} cannot be read: {error.strerror}", where=str(path), hint="check the path"
+        ) from None
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file by rename: a reader, or a kill, sees the old one or the new one.
+
+    The mode is that of the file it replaces, else what the umask gives a new file.
+    """
+    with disk_errors(str(path)):
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fchmod(file.fileno(), _mode_for(path))
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()
+            raise
+
+
+def _mode_for(path: Path) -> int:
+    if path.exists():
+        return path.stat().st_mode & 0o777
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return 0o666 & ~mask

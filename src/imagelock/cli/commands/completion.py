@@ -1,0 +1,17 @@
+"""``imagelock completion``: a script for the shell, generated from the parser."""
+
+from __future__ import annotations
+
+import argparse
+
+from imagelock.cli.parser import build_parser
+from imagelock.cli.report import Report
+from imagelock.model.errors import ExitCode
+
+
+def run(options: argparse.Namespace, report: Report) -> int:
+    """Print the script."""
+    import shtab
+
+    report.line(shtab.complete(build_parser(), shell=options.shell))
+    return ExitCode.DONE
