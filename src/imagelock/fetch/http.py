@@ -6,23 +6,29 @@ else, so that no other stage, and no lock, ever sees one.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
+import threading
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from imagelock.model.errors import NetworkError, NotFound, UsageError
 
 if TYPE_CHECKING:
     import urllib3
 
+    from imagelock.fetch.connections import Connections
+
+Credentials = Callable[[str], str | None]
+"""Gives the Authorization header for a URL, or None."""
+
 _CHUNK: Final = 1 << 18
-_CONNECTIONS: Final = 32
-_RETRIED_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
+_USER_AGENT: Final = "imagelock/0.1"
 _GONE: Final = frozenset({404, 410})
 
 
@@ -57,6 +63,21 @@ def mirrors_from_environment() -> dict[str, str]:
     return table
 
 
+def no_credentials(_url: str) -> str | None:
+    """Know no credentials."""
+    return None
+
+
+def basic_authorization(user: str, password: str) -> str:
+    """The Authorization header of HTTP basic authentication (RFC 7617)."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def _pair(user_info: str) -> tuple[str, str]:
+    user, _, password = user_info.partition(":")
+    return user, password
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """A whole answer: ``url`` is the canonical one that was asked, header names lower-case."""
@@ -68,7 +89,7 @@ class Response:
 
 
 class Http:
-    """A client with retries (429 and 5xx, Retry-After honoured up to a minute) and mirrors."""
+    """A client with retries (429 and 5xx, Retry-After up to a minute) and mirrors."""
 
     def __init__(
         self,
@@ -76,11 +97,14 @@ class Http:
         offline: bool = False,
         mirrors: Mapping[str, str] | None = None,
         ca_file: Path | None = None,
+        credentials: Credentials = no_credentials,
     ) -> None:
         self.offline = offline
         self._mirrors = dict(mirrors or {})
         self._ca_file = ca_file
-        self._made: urllib3.PoolManager | None = None
+        self._credentials = credentials
+        self._connections: Connections | None = None
+        self._lock = threading.Lock()
 
     def get(
         self,
@@ -129,6 +153,14 @@ class Http:
         finally:
             answer.release_conn()
 
+    def canonical(self, url: str) -> str:
+        """The URL that a mirror's URL stands for: what a page of a mirror links to is locked so."""
+        for prefix in sorted(self._mirrors, key=lambda key: (-len(self._mirrors[key]), key)):
+            mirror = self._mirrors[prefix]
+            if url.startswith(mirror):
+                return prefix + url[len(mirror) :]
+        return url
+
     def _open(
         self,
         method: str,
@@ -146,39 +178,57 @@ class Http:
                 where=redact(url),
                 hint="run once without --offline (or IMAGELOCK_OFFLINE)",
             )
+        target, sent = self._with_credentials(self._mirrored(url), headers)
         try:
-            return self._pool().request(
+            answer = self._pools(target).request(
                 method,
-                self._mirrored(url),
-                headers=dict(headers or {}),
+                target,
+                headers=sent,
                 body=body,
                 preload_content=preload,
                 decode_content=preload,
             )
         except urllib3.exceptions.HTTPError as error:
             raise self._failed(url, error) from error
+        self._check_scheme(url, target, answer)
+        return answer
 
-    def _pool(self) -> urllib3.PoolManager:
-        if self._made is None:
-            import urllib3
+    def _with_credentials(
+        self, url: str, headers: Mapping[str, str] | None
+    ) -> tuple[str, dict[str, str]]:
+        """The URL without user and password, and the headers with them."""
+        sent = {"User-Agent": _USER_AGENT, **(headers or {})}
+        parts = urlsplit(url)
+        if "@" in parts.netloc:
+            user, _, host = parts.netloc.rpartition("@")
+            url = urlunsplit(parts._replace(netloc=host))
+            found: str | None = basic_authorization(*map(unquote, _pair(user)))
+        else:
+            found = self._credentials(url)
+        if found and not any(name.lower() == "authorization" for name in sent):
+            sent["Authorization"] = found
+        return url, sent
 
-            retries = urllib3.Retry(
-                total=4,
-                backoff_factor=0.4,
-                status_forcelist=_RETRIED_STATUSES,
-                raise_on_status=False,
-                allowed_methods=None,
-                respect_retry_after_header=True,
+    @staticmethod
+    def _check_scheme(url: str, target: str, answer: urllib3.BaseHTTPResponse) -> None:
+        """Refuse an answer that TLS no longer vouches for."""
+        final = answer.geturl() or target
+        if target.startswith("https:") and final.startswith("http:"):
+            answer.close()
+            raise NetworkError(
+                "the server redirects from https to http",
+                where=redact(url),
+                hint="use a URL that stays on https",
             )
-            self._made = urllib3.PoolManager(
-                num_pools=16,
-                maxsize=_CONNECTIONS,
-                retries=retries,
-                timeout=urllib3.Timeout(connect=15, read=60),
-                headers={"User-Agent": "imagelock/0.1"},
-                ca_certs=str(self._ca_file) if self._ca_file else None,
-            )
-        return self._made
+
+    def _pools(self, url: str) -> urllib3.PoolManager:
+        if self._connections is None:
+            from imagelock.fetch.connections import Connections
+
+            with self._lock:
+                if self._connections is None:
+                    self._connections = Connections(ca_file=self._ca_file)
+        return self._connections.for_url(url)
 
     def _mirrored(self, url: str) -> str:
         for prefix in sorted(self._mirrors, key=len, reverse=True):
