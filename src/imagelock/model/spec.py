@@ -94,12 +94,14 @@ class RequirementsFile:
 
     ``requirements`` and ``constraints`` are normalised lines with the files they include
     folded in; ``pinned`` says that it was a lock (uv.lock, poetry.lock, pylock.toml).
+    ``hashes`` are those a line allows, ``sha256:`` and 64 digits, for the lines that give any.
     """
 
     path: str
     requirements: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
     pinned: bool = False
+    hashes: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

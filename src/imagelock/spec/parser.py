@@ -1,0 +1,61 @@
+"""The way in: TOML bytes to a Spec, or every problem at once."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable
+from pathlib import PurePath
+
+from imagelock.model.errors import Problem, SpecError
+from imagelock.model.spec import Spec
+from imagelock.spec.document import decode_text, parse_document
+from imagelock.spec.findings import place_findings
+from imagelock.spec.reader import Reader
+from imagelock.spec.requirements import RequirementsReader
+from imagelock.spec.rule import RuleBroken
+from imagelock.spec.rules_text import IMAGE_NAME
+from imagelock.spec.shapes import table_shape
+from imagelock.spec.supported import unsupported_findings
+
+
+def parse_spec(data: bytes, *, source: str, read_file: Callable[[str], bytes]) -> Spec:
+    """Parse a spec. ``source`` is its path, for messages and for the image's default name.
+
+    ``read_file`` returns the bytes of a file by its path relative to the spec's folder and raises
+    OSError where there is none; requirements files are read through it. Raise SpecError with
+    every problem, in file order.
+    """
+    text = decode_text(data, source=source)
+    document = parse_document(text, source=source)
+    if not document:
+        raise SpecError((_empty(source),))
+    files = RequirementsReader(read_file, folder=posixpath.dirname(source))
+    reader = Reader(files.read)
+    default = {} if "name" in document else {"name": _default_name(source)}
+    spec = reader.read_table(table_shape(Spec), document, (), **default)
+    findings = reader.findings + unsupported_findings(document)
+    if findings:
+        raise SpecError(place_findings(findings, text, source))
+    assert isinstance(spec, Spec), "no findings, so there is a spec"
+    return spec
+
+
+def _default_name(source: str) -> object:
+    name = PurePath(source).stem
+    try:
+        return IMAGE_NAME.apply(name)
+    except RuleBroken as error:
+        problem = Problem(
+            source=source, line=1, column=1, path="name",
+            message=f"expected a name, since the file's is none: {error.message}",
+            hint='add name = "…"',
+        )  # fmt: skip
+        raise SpecError((problem,)) from None
+
+
+def _empty(source: str) -> Problem:
+    return Problem(
+        source=source, line=1, column=1, path="",
+        message="expected a spec, got a file without any key",
+        hint="begin with `imagelock init`",
+    )  # fmt: skip

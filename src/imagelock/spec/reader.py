@@ -1,0 +1,272 @@
+"""Walk a parsed TOML document along the shape of a spec, collecting every finding."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Any, Final, assert_never
+
+from imagelock.model import spec as model
+from imagelock.model.errors import SpecError
+from imagelock.spec.findings import Finding, quoted
+from imagelock.spec.positions import KeyPath
+from imagelock.spec.rule import Rule, RuleBroken
+from imagelock.spec.rules_apt import check_components
+from imagelock.spec.rules_text import check_tag_format
+from imagelock.spec.shapes import (
+    Choice,
+    Field,
+    Files,
+    Flag,
+    OneOf,
+    Pairs,
+    Shape,
+    Table,
+    Tables,
+    Text,
+    Texts,
+    Words,
+)
+from imagelock.spec.unknown import unknown_key_hint
+
+
+class _Invalid:
+    """Stands for a value that has findings."""
+
+
+_INVALID: Final = _Invalid()
+
+_TYPE_NAMES: Final[dict[type, str]] = {
+    str: "a string",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a float",
+    list: "an array",
+    dict: "a table",
+    dt.date: "a date",
+    dt.datetime: "a date and time",
+    dt.time: "a time",
+}
+
+_CHECKS: Final[dict[type, Callable[[Any], None]]] = {
+    model.Spec: lambda spec: check_tag_format(spec.tag_format, spec.name),
+    model.AptSource: lambda source: check_components(source.suites, source.components),
+}
+"""What the fields of one table must be together."""
+
+
+class Reader:
+    """Reads values and keeps what is wrong with them in ``findings``.
+
+    ``read_requirements`` parses the requirements file at a path; it raises SpecError for
+    problems in the file and RuleBroken when there is no reading it.
+    """
+
+    def __init__(self, read_requirements: Callable[[str], model.RequirementsFile]) -> None:
+        self.findings: list[Finding] = []
+        self._read_requirements = read_requirements
+
+    def read_table(self, shape: Table, value: object, path: KeyPath, **given: object) -> Any:  # noqa: ANN401 (a value of shape.model)
+        """A value of the shape's model, or None with findings; ``given`` are its defaults."""
+        result = self._table(shape, value, path, given)
+        return None if isinstance(result, _Invalid) else result
+
+    def _read(self, shape: Shape, value: object, path: KeyPath) -> object:
+        result: object
+        match shape:
+            case Text() | Words():
+                result = self._text(shape.rule, value, path)
+            case Flag():
+                result = self._flag(value, path)
+            case Choice():
+                result = self._choice(shape.choices, value, path)
+            case Texts():
+                result = self._texts(shape, value, path)
+            case Files():
+                result = self._files(shape, value, path)
+            case Pairs():
+                result = self._pairs(shape, value, path)
+            case Table():
+                result = self._table(shape, value, path, {})
+            case Tables():
+                result = self._tables(shape, value, path)
+            case OneOf():
+                result = self._one_of(shape, value, path)
+            case _:
+                assert_never(shape)
+        return result
+
+    def _flag(self, value: object, path: KeyPath) -> object:
+        if isinstance(value, bool):
+            return value
+        hint = f"write {value}, without quotes" if value in ("true", "false") else ""
+        return self._wrong(value, "a boolean", path, hint)
+
+    def _text(self, rule: Rule, value: object, path: KeyPath) -> object:
+        if not isinstance(value, str):
+            return self._wrong(value, "a string", path)
+        return self._apply(rule, value, path)
+
+    def _apply(self, rule: Rule, text: str, path: KeyPath) -> object:
+        try:
+            return rule.apply(text)
+        except RuleBroken as error:
+            return self._broken(error, path)
+
+    def _choice(self, choices: type[StrEnum], value: object, path: KeyPath) -> object:
+        if not isinstance(value, str):
+            return self._wrong(value, "a string", path)
+        known = [choice.value for choice in choices]
+        if value in known:
+            return choices(value)
+        message = f"expected one of {', '.join(map(repr, known))}, got {quoted(value)}"
+        return self._found(path, message, _did_you_mean(value, known))
+
+    def _items(self, value: object, path: KeyPath, read: Callable[[Any, KeyPath], object]) -> Any:  # noqa: ANN401 (items of any type)
+        if not isinstance(value, list):
+            hint = "put it in brackets: […]" if isinstance(value, str) else ""
+            return self._wrong(value, "an array", path, hint)
+        items = [read(item, (*path, index)) for index, item in enumerate(value)]
+        return _INVALID if _INVALID in items else items
+
+    def _texts(self, shape: Texts, value: object, path: KeyPath) -> object:
+        if shape.needed and value == []:
+            return self._found(path, "expected at least one, got an empty array")
+        items = self._items(value, path, lambda item, at: self._text(shape.rule, item, at))
+        if isinstance(items, _Invalid):
+            return _INVALID
+        single = items if shape.repeats else list(dict.fromkeys(items))
+        return tuple(single if shape.ordered else sorted(single))
+
+    def _files(self, shape: Files, value: object, path: KeyPath) -> object:
+        def read(item: object, at: KeyPath) -> object:
+            name = self._text(shape.rule, item, at)
+            return self._file(name, at) if isinstance(name, str) else name
+
+        items = self._items(value, path, read)
+        if isinstance(items, _Invalid):
+            return _INVALID
+        return tuple(sorted(dict.fromkeys(items), key=lambda file: file.path))
+
+    def _file(self, name: str, path: KeyPath) -> object:
+        try:
+            return self._read_requirements(name)
+        except RuleBroken as error:
+            return self._broken(error, path)
+        except SpecError as error:
+            self.findings.append(Finding(path=path, inner=error.problems))
+            return _INVALID
+
+    def _pairs(self, shape: Pairs, value: object, path: KeyPath) -> object:
+        if not isinstance(value, dict):
+            return self._wrong(value, "a table", path)
+        pairs = [self._pair(shape, name, item, path) for name, item in sorted(value.items())]
+        return _INVALID if _INVALID in pairs else tuple(pairs)
+
+    def _pair(self, shape: Pairs, name: str, value: object, table: KeyPath) -> object:
+        path = (*table, name)
+        try:
+            shape.key.apply(name)
+        except RuleBroken as error:
+            finding = Finding(path=path, message=error.message, hint=error.hint, at="key")
+            self.findings.append(finding)
+            return _INVALID
+        if type(value) not in shape.types:
+            wanted = " or ".join(_TYPE_NAMES[kind] for kind in shape.types)
+            return self._wrong(value, wanted, path)
+        if isinstance(value, str) and self._apply(shape.value, value, path) is _INVALID:
+            return _INVALID
+        return name, value
+
+    def _tables(self, shape: Tables, value: object, path: KeyPath) -> object:
+        if isinstance(value, dict):
+            header = ".".join(str(part) for part in path)
+            hint = f"write [[{header}]], with two brackets each side"
+            return self._found(path, "expected an array of tables, got a table", hint)
+        items = self._items(value, path, lambda item, at: self._table(shape.item, item, at, {}))
+        return _INVALID if isinstance(items, _Invalid) else tuple(items)
+
+    def _one_of(self, shape: OneOf, value: object, path: KeyPath) -> object:
+        if not isinstance(value, dict):
+            return self._wrong(value, "a table", path)
+        leading = [table.leading for table in shape.tables]
+        present = [key for key in value if key in leading]
+        if not present:
+            hint = _nearest_key_hint(value, leading)
+            message = f"expected one of {', '.join(map(repr, leading))}, got none"
+            return self._found(path, message, hint)
+        for key in present[1:]:
+            message = f"expected one of {', '.join(map(repr, leading))}, got another beside '{present[0]}'"  # noqa: E501
+            self._found((*path, key), message, at="key")
+        chosen = next(table for table in shape.tables if table.leading == present[0])
+        rest = {key: item for key, item in value.items() if key not in present[1:]}
+        result = self._table(chosen, rest, path, {})
+        return _INVALID if present[1:] else result
+
+    def _table(
+        self, shape: Table, value: object, path: KeyPath, given: Mapping[str, object]
+    ) -> object:
+        if not isinstance(value, dict):
+            is_array = isinstance(value, list) and all(isinstance(item, dict) for item in value)
+            hint = f"write [{path[-1]}], with one bracket each side" if is_array else ""
+            return self._wrong(value, "a table", path, hint)
+        known = {field.key.toml: field for field in shape.fields}
+        values: dict[str, object] = dict(given)
+        for name, item in value.items():
+            if field := known.get(name):
+                values[field.key.attribute] = self._read(field.shape, item, (*path, name))
+            else:
+                hint = unknown_key_hint(name, path, tuple(known))
+                self._found((*path, name), "unknown key", hint, at="key")
+        missing = [field for name, field in known.items() if field.needed and name not in value]
+        for field in missing:
+            self._missing(field, path)
+        if missing or _INVALID in values.values() or not known.keys() >= value.keys():
+            return _INVALID
+        return self._make(shape.model, values, path)
+
+    def _make(self, kind: type, values: dict[str, object], path: KeyPath) -> object:
+        result = kind(**values)
+        try:
+            if check := _CHECKS.get(kind):
+                check(result)
+        except RuleBroken as error:
+            return self._broken(error, (*path, error.key) if error.key else path)
+        return result
+
+    def _missing(self, field: Field, path: KeyPath) -> None:
+        name = field.key.toml
+        hint = f"add {field.key.example}" if field.key.example else ""
+        self._found(path, f"expected '{name}', which is missing", hint.replace("\n", " "))
+
+    def _wrong(self, value: object, wanted: str, path: KeyPath, hint: str = "") -> _Invalid:
+        found = _TYPE_NAMES[type(value)]
+        is_scalar = not isinstance(value, (str, list, dict))
+        step = hint or ("put it in quotes" if wanted == "a string" and is_scalar else "")
+        return self._found(path, f"expected {wanted}, got {found}", step)
+
+    def _broken(self, error: RuleBroken, path: KeyPath) -> _Invalid:
+        return self._found(path, error.message, error.hint)
+
+    def _found(
+        self,
+        path: KeyPath,
+        message: str,
+        hint: str = "",
+        *,
+        at: Any = "value",  # noqa: ANN401
+    ) -> _Invalid:
+        self.findings.append(Finding(path=path, message=message, hint=hint, at=at))
+        return _INVALID
+
+
+def _did_you_mean(text: str, known: list[str]) -> str:
+    close = get_close_matches(text, known, n=1)
+    return f"did you mean '{close[0]}'?" if close else ""
+
+
+def _nearest_key_hint(value: Mapping[str, object], known: list[str]) -> str:
+    hints = (_did_you_mean(key, known) for key in value)
+    return next((hint for hint in hints if hint), 'add distribution = "debian:bookworm"')

@@ -1,0 +1,206 @@
+"""Requirements files, as pip documents them: requirements, includes, constraints and hashes.
+
+The format is that of pip's "Requirements File Format". What is kept is what the files say, never
+their bytes, so a comment or a CRLF changes nothing; what is not understood is an error.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Final
+
+from imagelock.model.errors import Problem, SpecError
+from imagelock.model.names import sha256
+from imagelock.model.spec import RequirementsFile
+from imagelock.spec.document import decode_text
+from imagelock.spec.findings import quoted
+from imagelock.spec.logical_lines import LogicalLine, logical_lines
+from imagelock.spec.rule import RuleBroken
+from imagelock.spec.rules_pip import CONSTRAINT, REQUIREMENT
+from imagelock.spec.rules_place import RELATIVE_PATH
+from imagelock.spec.supported import LOCK_FILES, REQUIREMENTS_OPTIONS
+
+_LONG_NAMES: Final = {
+    "-C": "--config-settings",
+    "-c": "--constraint",
+    "-e": "--editable",
+    "-f": "--find-links",
+    "-i": "--index-url",
+    "-r": "--requirement",
+}
+_OPTION: Final = re.compile(r"(?P<name>--[a-z][a-z-]*|-[A-Za-z])(?:[ \t]*=[ \t]*|[ \t]*)")
+_NEXT_OPTION: Final = re.compile(r"[ \t]+(?=--?[A-Za-z])")
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What a file and those it includes have said so far; ``seen`` are those read."""
+
+    requirements: set[str] = field(default_factory=set)
+    constraints: set[str] = field(default_factory=set)
+    hashes: dict[str, set[str]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    seen: set[tuple[str, bool]] = field(default_factory=set)
+
+
+class RequirementsReader:
+    """Reads requirements files through ``read_file``, which takes paths relative to the spec.
+
+    ``folder`` is the spec's, put before the paths of problems.
+    """
+
+    def __init__(self, read_file: Callable[[str], bytes], *, folder: str = "") -> None:
+        self._read_file = read_file
+        self._folder = folder
+
+    def read(self, path: str) -> RequirementsFile:
+        """The file's content with its includes folded in.
+
+        Raise RuleBroken when the file cannot be read, SpecError for problems in it.
+        """
+        gathered = _Gathered()
+        self._gather(self._text(path), (path,), gathered, as_constraints=False)
+        if gathered.problems:
+            raise SpecError(tuple(gathered.problems))
+        return RequirementsFile(
+            path=path,
+            requirements=tuple(sorted(gathered.requirements)),
+            constraints=tuple(sorted(gathered.constraints)),
+            hashes=tuple(
+                (line, tuple(sorted(values))) for line, values in sorted(gathered.hashes.items())
+            ),
+        )
+
+    def _text(self, path: str) -> str:
+        name = posixpath.basename(path)
+        if name in LOCK_FILES or fnmatchcase(name, "pylock*.toml"):
+            msg = f"the lock file {quoted(path)} is not supported yet"
+            raise RuleBroken(msg, hint="export it as a requirements file")
+        if name.endswith((".toml", ".yml", ".yaml", ".cfg", ".py", ".json")):
+            msg = f"expected a requirements file, got {quoted(path)}"
+            raise RuleBroken(msg, hint="export it as a requirements file")
+        try:
+            data = self._read_file(path)
+        except OSError as error:
+            reason = (error.strerror or type(error).__name__).lower()
+            raise RuleBroken(f"cannot read {quoted(path)}: {reason}") from None
+        return decode_text(data, source=self._shown(path))
+
+    def _shown(self, path: str) -> str:
+        return posixpath.join(self._folder, path)
+
+    def _gather(
+        self, text: str, chain: tuple[str, ...], gathered: _Gathered, *, as_constraints: bool
+    ) -> None:
+        """Read every line of the last file of ``chain``, which the files before it include."""
+        for line in logical_lines(text):
+            try:
+                self._line(line, chain, gathered, as_constraints=as_constraints)
+            except RuleBroken as error:
+                number, column = line.position(error.offset)
+                problem = Problem(
+                    source=self._shown(chain[-1]), line=number, column=column, path="",
+                    message=error.message, hint=error.hint,
+                )  # fmt: skip
+                gathered.problems.append(problem)
+            except SpecError as error:
+                gathered.problems.extend(error.problems)
+
+    def _line(
+        self,
+        line: LogicalLine,
+        chain: tuple[str, ...],
+        gathered: _Gathered,
+        *,
+        as_constraints: bool,
+    ) -> None:
+        start = len(line.text) - len(line.text.lstrip())
+        if line.doubtful:
+            hint = "tools differ on whether the next line then belongs to the comment"
+            raise RuleBroken("expected no '\\' at the end of a comment", hint=hint, offset=start)
+        option = _OPTION.match(line.text, start)
+        if not option:
+            _requirement(line.text, start, gathered, as_constraints=as_constraints)
+            return
+        name = _long_name(option)
+        if name not in ("--requirement", "--constraint"):
+            raise _not_read(name, start)
+        if as_constraints and name == "--requirement":
+            hint = "tools differ on what it means there; include it from the file outside"
+            raise RuleBroken("expected no '-r' in a constraints file", hint=hint, offset=start)
+        is_constraint = name == "--constraint"
+        value = _unquoted(line.text[option.end() :])
+        try:
+            self._include(value, chain, gathered, as_constraints=is_constraint)
+        except RuleBroken as error:
+            raise RuleBroken(error.message, hint=error.hint, offset=option.end()) from None
+
+    def _include(
+        self, value: str, chain: tuple[str, ...], gathered: _Gathered, *, as_constraints: bool
+    ) -> None:
+        if "://" in value:
+            raise RuleBroken(f"a file from a URL, {quoted(value)}, is not supported yet")
+        relative = str(RELATIVE_PATH.apply(value))
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(chain[-1]), relative))
+        if path in chain:
+            circle = " → ".join((*chain[chain.index(path) :], path))
+            raise RuleBroken(f"expected no file that includes itself, got {circle}")
+        if (path, as_constraints) in gathered.seen:
+            return
+        gathered.seen.add((path, as_constraints))
+        text = self._text(path)
+        self._gather(text, (*chain, path), gathered, as_constraints=as_constraints)
+
+
+def _requirement(text: str, start: int, gathered: _Gathered, *, as_constraints: bool) -> None:
+    """Keep a requirement and the hashes after it."""
+    tail = _NEXT_OPTION.search(text, start)
+    rule = CONSTRAINT if as_constraints else REQUIREMENT
+    try:
+        requirement = str(rule.apply(text[start : tail.start() if tail else None]))
+    except RuleBroken as error:
+        raise RuleBroken(error.message, hint=error.hint, offset=start) from None
+    hashes = []
+    while tail:
+        begin, tail = tail.end(), _NEXT_OPTION.search(text, tail.end())
+        hashes.append(_hash(text[: tail.start() if tail else None], begin))
+    (gathered.constraints if as_constraints else gathered.requirements).add(requirement)
+    if hashes:
+        gathered.hashes.setdefault(requirement, set()).update(hashes)
+
+
+def _hash(text: str, start: int) -> str:
+    """The hash of the ``--hash`` option that begins at ``start`` and ends the text."""
+    option = _OPTION.match(text, start)
+    if not option or option["name"] != "--hash":
+        raise _not_read(_long_name(option) if option else text[start:], start)
+    algorithm, _, digits = text[option.end() :].partition(":")
+    if algorithm != "sha256":
+        msg = f"expected --hash=sha256:…, got {quoted(text[start:])}"
+        raise RuleBroken(msg, offset=start)
+    try:
+        return f"sha256:{sha256(digits)}"
+    except ValueError as error:
+        raise RuleBroken(str(error), offset=option.end()) from None
+
+
+def _long_name(option: re.Match[str]) -> str:
+    return _LONG_NAMES.get(option["name"], option["name"])
+
+
+def _not_read(name: str, offset: int) -> RuleBroken:
+    if name in REQUIREMENTS_OPTIONS:
+        hint = REQUIREMENTS_OPTIONS[name]
+        return RuleBroken(f"the option '{name}' is not supported yet", hint=hint, offset=offset)
+    msg = f"expected an option of requirements files, got {quoted(name)}"
+    return RuleBroken(msg, offset=offset)
+
+
+def _unquoted(value: str) -> str:
+    """A file name as a shell would read it, where it is quoted as a whole."""
+    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    return value[1:-1] if is_quoted else value

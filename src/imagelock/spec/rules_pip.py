@@ -1,0 +1,127 @@
+"""Rules for Python: versions, requirements (PEP 508) and the age of what is taken."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from typing import Final
+
+from imagelock.model.names import pip_name
+from imagelock.spec.findings import quoted
+from imagelock.spec.rule import Rule, RuleBroken
+from imagelock.spec.supported import refuse_direct_url
+
+_NO_PATHS: Final = "paths and URLs are not supported yet"
+_REQUIREMENT_HINTS: Final = (
+    (r"\s*-", "options belong in a requirements file, listed under pip.requirements"),
+    (r"\s*(git\+|[a-z]+://|\.|/)|.*\.(whl|tar\.gz|zip)\s*$", _NO_PATHS),
+    (r"[\w.\[\],-]+\s*=\s*[^=]", "a version is pinned with '==', as in 'numpy==2.1'"),
+    (r"[\w.\[\],-]+\s+[\w.\[\],-]+\s*$", "write one requirement an item"),
+)  # fmt: skip
+
+
+def normalise_requirement(text: str) -> str:
+    """A PEP 508 requirement in one spelling: name as in PEP 503, extras and specifiers sorted.
+
+    Raise RuleBroken with the reason that ``packaging`` gives.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        reason = str(error).partition("\n")[0]
+        msg = f"{_not_a_requirement(text)}: {reason[:1].lower()}{reason[1:]}"
+        raise RuleBroken(msg, hint=_requirement_hint(text)) from None
+    refuse_direct_url(requirement.url)
+    extras = ",".join(sorted({pip_name(extra) for extra in requirement.extras}))
+    marker = f"; {requirement.marker}" if requirement.marker else ""
+    bracketed = f"[{extras}]" if extras else ""
+    return f"{pip_name(requirement.name)}{bracketed}{requirement.specifier}{marker}"
+
+
+def normalise_constraint(text: str) -> str:
+    """A requirement that only bounds versions. Raise RuleBroken for extras."""
+    constraint = normalise_requirement(text)
+    if re.match(r"[a-z0-9-]+\[", constraint):
+        msg = f"expected a constraint without extras, got {quoted(text)}"
+        raise RuleBroken(msg, hint="ask for the extras in pip.packages")
+    return constraint
+
+
+def _not_a_requirement(text: str) -> str:
+    return f"expected a requirement like 'numpy>=2', got {quoted(text)}"
+
+
+def _requirement_hint(text: str) -> str:
+    return next((hint for regex, hint in _REQUIREMENT_HINTS if re.match(regex, text)), "")
+
+
+REQUIREMENT: Final = Rule(expected="a requirement like 'numpy>=2'", normalise=normalise_requirement)
+CONSTRAINT: Final = Rule(expected="a constraint like 'urllib3<2'", normalise=normalise_constraint)
+PIP_NAME: Final = Rule(
+    expected="a package name",
+    pattern=r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?",
+    normalise=pip_name,
+)
+
+
+def _python(text: str) -> str:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.version import Version
+
+    if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4}){0,2}((a|b|rc)[0-9]{1,4})?", text):
+        return str(Version(text))
+    try:
+        specifiers = SpecifierSet(text)
+    except InvalidSpecifier:
+        specifiers = SpecifierSet()
+    if not str(specifiers):
+        msg = (
+            f"expected a version like '3.12' or a specifier like '>=3.11,<3.13', got {quoted(text)}"
+        )
+        raise RuleBroken(msg)
+    return str(specifiers)
+
+
+PYTHON: Final = Rule(
+    expected="a version like '3.12', or a specifier like '>=3.11,<3.13'",
+    pattern=r"[0-9A-Za-z<>=!~.,*+ -]+",
+    normalise=_python,
+)
+
+_SPAN: Final = r"[1-9][0-9]{0,4} (hour|day|week)s?"
+_DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIMESTAMP: Final = (
+    _DATE + r"[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+_HOURS: Final = {"hour": 1, "day": 24, "week": 7 * 24}
+
+
+def _exclude_newer(text: str) -> str:
+    """A date as it is, a timestamp in UTC, a span in days (or hours where no whole days)."""
+    if re.fullmatch(_SPAN, text):
+        count, unit = text.removesuffix("s").split()
+        return _span_text(int(count) * _HOURS[unit])
+    try:
+        if re.fullmatch(_DATE, text):
+            return date.fromisoformat(text).isoformat()
+        utc = datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise RuleBroken(f"expected a date and time that exist, got '{text}'") from None
+    canonical = utc.replace(tzinfo=None).isoformat()
+    return (canonical.rstrip("0") if "." in canonical else canonical) + "Z"
+
+
+def _span_text(hours: int) -> str:
+    days, rest = divmod(hours, 24)
+    count, unit = (hours, "hour") if rest else (days, "day")
+    return f"{count} {unit}{'s' if count > 1 else ''}"
+
+
+EXCLUDE_NEWER: Final = Rule(
+    expected="a date, an RFC 3339 timestamp, or a span like '7 days'",
+    pattern=rf"{_DATE}|{_TIMESTAMP}|{_SPAN}",
+    normalise=_exclude_newer,
+    hint="like '2026-11-01', '2026-11-01T12:00:00Z', '7 days' or '2 weeks'",
+)

@@ -1,0 +1,86 @@
+"""What a spec may say but no stage does yet.
+
+Whoever builds a stage deletes its line here: the parser reads these fields already, and the
+schema describes them. Nothing is ever ignored in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from imagelock.spec.findings import Finding, quoted
+from imagelock.spec.positions import KeyPath
+from imagelock.spec.rule import RuleBroken
+
+NOT_YET: Final[tuple[KeyPath, ...]] = (
+    ("base", "spec"),
+    ("pip", "extra-indexes"),
+    ("pip", "allow-sdist"),
+    ("pip", "python-exec"),
+    ("conda", "packages"),
+    ("conda", "channels"),
+    ("conda", "channel-priority"),
+    ("gpu", "cuda"),
+    ("gpu", "cudnn"),
+    ("source",),
+    ("run",),
+    ("secret",),
+    ("builder", "options"),
+)
+"""Fields that are refused unless empty."""
+
+ONLY: Final[dict[KeyPath, tuple[str, ...]]] = {("builder", "name"): ("oci",)}
+"""Fields of which so far only these values work."""
+
+LOCK_FILES: Final = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock")
+"""Lock files of other tools, not read yet; pylock.toml besides, by its pattern of names."""
+
+REQUIREMENTS_OPTIONS: Final = {
+    "--config-settings": "",
+    "--editable": "",
+    "--extra-index-url": "",
+    "--find-links": "",
+    "--global-option": "",
+    "--index-url": "set [pip] index in the spec",
+    "--no-binary": "only wheels are installed so far",
+    "--no-index": "",
+    "--only-binary": "leave it out: only wheels are installed so far",
+    "--pre": 'set [pip] prerelease = "allow" in the spec',
+    "--prefer-binary": "leave it out: only wheels are installed so far",
+    "--require-hashes": "leave it out: the lock holds a hash of everything",
+    "--trusted-host": "",
+    "--use-feature": "",
+}
+"""Options of requirements files that are not read yet, and what to do instead."""
+
+
+def unsupported_findings(document: Mapping[str, Any]) -> list[Finding]:
+    """A finding for every field of the document that asks for what is not there yet."""
+    findings = [
+        Finding(path=path, message="not supported yet", at="key")
+        for path in NOT_YET
+        if _value_at(document, path) not in (None, "", [], {})
+    ]
+    for path, works in ONLY.items():
+        value = _value_at(document, path)
+        if isinstance(value, str) and value not in works:
+            message = f"{quoted(value)} is not supported yet"
+            findings.append(Finding(path=path, message=message, hint=f"use {works[0]!r}"))
+    return findings
+
+
+def refuse_direct_url(url: str | None) -> None:
+    """Raise RuleBroken for a requirement that names its file itself (PEP 508 ``name @ URL``)."""
+    if url is not None:
+        msg = f"a direct reference, '@ {quoted(url)[1:-1]}', is not supported yet"
+        raise RuleBroken(msg, hint="name a version, and the index that has it")
+
+
+def _value_at(document: Mapping[str, Any], path: KeyPath) -> object:
+    value: object = document
+    for part in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(part)
+    return value
