@@ -1,0 +1,262 @@
+"""The tables of what was chosen: every section of a lock, field by field, in written order."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Final
+
+from imagelock.lock.checks import Wrong, absolute_path, archive_url, contained_path
+from imagelock.lock.kinds import Choice, Flag, Integer, Moment, Platforms, Text
+from imagelock.lock.tables import Embedded, Field, Strings, Table, Tables
+from imagelock.model.archives import WELL_KNOWN_ARCHIVES, Archive, Artifact
+from imagelock.model.lock import (
+    AptIndexPin,
+    AptPin,
+    AptRemoval,
+    BaseKind,
+    BasePin,
+    CondaPin,
+    ImageRecord,
+    PipPin,
+    PythonPin,
+    PythonProvider,
+    Requirer,
+)
+from imagelock.model.names import deb_name, digest, pip_name, sha256
+from imagelock.model.platform import Platform
+
+
+def _pip_name(text: str) -> str:
+    name = pip_name(text)
+    if name != text:
+        msg = f"expected a normalised name like '{name}', got '{text}'"
+        raise Wrong(msg)
+    return name
+
+
+def _own_archive(text: str) -> str:
+    if text in WELL_KNOWN_ARCHIVES:
+        msg = f"expected a name beside the well-known ones, got '{text}'"
+        raise Wrong(msg)
+    return text
+
+
+LINE: Final = Text(r"[^\x00-\x1f\x7f]+", "a text of one line")
+WORD: Final = Text(r"[^\x00-\x20\x7f]+", "a text without spaces")
+SHA256: Final = Text("[0-9A-Fa-f]{64}", "64 hex digits", check=sha256, says=True)
+DIGEST: Final = Text("sha256:[0-9A-Fa-f]{64}", "a digest", check=digest, says=True)
+CONTAINED: Final = Text(
+    r"(?![/.]/)(?!.*/\.{0,2}/)[^/\\\x00-\x1f\x7f].*",
+    "a relative path",
+    check=contained_path,
+    says=True,
+)
+ABSOLUTE: Final = Text("/.*", "an absolute path", check=absolute_path, says=True)
+DEB_NAME: Final = Text(r"[a-z0-9][a-z0-9+.-]+", "a Debian package name", check=deb_name, says=True)
+DEB_VERSION: Final = Text(r"[A-Za-z0-9.+:~-]+", "a Debian version (Policy 5.6.12)")
+PIP_NAME: Final = Text(
+    r"[a-z0-9]+(?:-[a-z0-9]+)*", "a normalised name (PEP 503)", check=_pip_name, says=True
+)
+PIP_VERSION: Final = Text(r"[0-9A-Za-z.!+_-]+", "a version (PEP 440)")
+CONDA_TEXT: Final = Text(r"[0-9A-Za-z._!+~-]+", "a conda name, version or build")
+ARCHITECTURE: Final = Text(r"[a-z0-9-]+", "an architecture")
+SNAPSHOT: Final = Text(r"[0-9]{8}T[0-9]{6}Z", "a snapshot like '20261101T000000Z'")
+ARCHIVE_NAME: Final = Text(r"[a-z0-9][a-z0-9._-]*", "the name of an archive")
+
+
+def _requirer_identity(item: object) -> str:
+    assert isinstance(item, Requirer)
+    return f"{item.name} {item.specifier}"
+
+
+def _identity(*attributes: str) -> Callable[[object], str]:
+    getters = tuple(map(attrgetter, attributes))
+
+    def identity(item: object) -> str:
+        values = (getter(item) for getter in getters)
+        return " ".join(
+            ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            for value in values
+        )
+
+    return identity
+
+
+PLATFORMS: Final = Field(
+    "platforms",
+    "platforms",
+    Platforms(),
+    "The platforms it is for. Left out: all platforms of the lock.",
+    everywhere=True,
+)
+REQUIRED_BY: Final = Field(
+    "required-by",
+    "required_by",
+    Tables(
+        Table(
+            Requirer,
+            Field(
+                "name",
+                "name",
+                LINE,
+                "A package, or '<spec>', '<base>' (bootstrapped) or '<python>' (for pip).",
+            ),
+            Field("specifier", "specifier", LINE, "The constraint it put on the package."),
+            identity=_requirer_identity,
+        )
+    ),
+    "Why it is here: who requires it, and how.",
+)
+ARTIFACT: Final = Embedded(
+    "artifact",
+    Table(
+        Artifact,
+        Field(
+            "archive", "archive", ARCHIVE_NAME, "The archive: a well-known name, or [[archive]]'s."
+        ),
+        Field("path", "path", CONTAINED, "The path in the archive, not quoted."),
+        Field("sha256", "sha256", SHA256, "The hash of the file."),
+        Field("size", "size", Integer(), "The size of the file, in bytes."),
+    ),
+)
+
+ARCHIVE: Final = Table(
+    Archive,
+    Field("name", "name", Text(ARCHIVE_NAME.pattern, check=_own_archive), "Its name in this lock."),
+    Field("url", "url", Text(r"https?://.*/", check=archive_url, says=True), "Its URL."),
+    identity=_identity("name"),
+    description="An archive that is not well known.",
+)
+BASE: Final = Table(
+    BasePin,
+    Field("kind", "kind", Choice(BaseKind), "Which of the four kinds of base it is."),
+    Field("reference", "reference", LINE, "The base as the spec names it."),
+    Field("variant", "variant", WORD, "The package set of a bootstrapped base."),
+    Field("digest", "digest", DIGEST, "The platform's manifest, or the hash of the package set."),
+    Field("libc", "libc", LINE, "The C library, like 'glibc 2.36'."),
+    Field("dpkg-status", "dpkg_status", SHA256, "The hash of the base's dpkg status file."),
+    PLATFORMS,
+    identity=_identity("digest", "platforms"),
+    description="The base image on one platform.",
+)
+APT_INDEX: Final = Table(
+    AptIndexPin,
+    Field("archive", "archive", ARCHIVE_NAME, "The archive: a well-known name, or [[archive]]'s."),
+    Field("suite", "suite", WORD, "The suite, as in sources.list(5)."),
+    Field("components", "components", Strings(WORD), "The components."),
+    Field("snapshot", "snapshot", SNAPSHOT, "The snapshot the index was read at."),
+    Field("sha256", "sha256", SHA256, "The hash of its InRelease file."),
+    Field("date", "date", Moment(), "The Date of its InRelease file, in UTC."),
+    Field("signed-by", "signed_by", LINE, "The fingerprint of the key that signed it."),
+    identity=_identity("archive", "suite", "sha256"),
+    description="A signed index that apt packages were chosen from.",
+)
+APT: Final = Table(
+    AptPin,
+    Field("name", "name", DEB_NAME, "The binary package."),
+    Field("version", "version", DEB_VERSION, "Its version."),
+    Field("architecture", "architecture", ARCHITECTURE, "Its architecture, or 'all'."),
+    Field("suite", "suite", WORD, "The suite whose index listed it."),
+    Field("source", "source", LINE, "Its source package."),
+    ARTIFACT,
+    PLATFORMS,
+    Field("base", "base", Flag(), "Whether the bootstrapped base holds it."),
+    Field("manual", "manual", Flag(), "Whether it was asked for by name."),
+    REQUIRED_BY,
+    identity=_identity("name", "architecture", "artifact.sha256", "platforms"),
+    description="A Debian package.",
+)
+APT_REMOVAL: Final = Table(
+    AptRemoval,
+    Field("name", "name", DEB_NAME, "The binary package."),
+    Field("version", "version", DEB_VERSION, "Its version in the base."),
+    Field("architecture", "architecture", ARCHITECTURE, "Its architecture."),
+    PLATFORMS,
+    REQUIRED_BY,
+    identity=_identity("name", "architecture", "version", "platforms"),
+    description="A package of the base that the apt packages force out.",
+)
+CONDA: Final = Table(
+    CondaPin,
+    Field("name", "name", CONDA_TEXT, "The conda package."),
+    Field("version", "version", CONDA_TEXT, "Its version."),
+    Field("build", "build", CONDA_TEXT, "Its build string."),
+    Field("subdir", "subdir", CONDA_TEXT, "The folder of the channel it is in."),
+    ARTIFACT,
+    PLATFORMS,
+    REQUIRED_BY,
+    identity=_identity("name", "artifact.sha256", "platforms"),
+    description="A conda package.",
+)
+PYTHON: Final = Table(
+    PythonPin,
+    Field("version", "version", PIP_VERSION, "The exact version."),
+    Field("implementation", "implementation", WORD, "Such as 'cpython'."),
+    Field("provider", "provider", Choice(PythonProvider), "Where it comes from."),
+    Field("executable", "executable", ABSOLUTE, "Its absolute path in the image."),
+    PLATFORMS,
+    identity=_identity("version", "executable", "platforms"),
+    description="The interpreter that pip packages are installed for.",
+)
+PIP: Final = Table(
+    PipPin,
+    Field("name", "name", PIP_NAME, "The project."),
+    Field("version", "version", PIP_VERSION, "Its version."),
+    ARTIFACT,
+    PLATFORMS,
+    Field("extras", "extras", Strings(WORD), "The extras asked of it."),
+    Field("requested", "requested", Flag(), "Whether the spec itself names it (PEP 376)."),
+    REQUIRED_BY,
+    identity=_identity("name", "artifact.sha256", "platforms"),
+    description="A wheel.",
+)
+IMAGE: Final = Table(
+    ImageRecord,
+    Field("platform", "platform", Text(check=Platform.parse), "The platform."),
+    Field("manifest-digest", "manifest_digest", DIGEST, "The digest of its manifest."),
+    Field("image-id", "image_id", DIGEST, "The digest of its config."),
+    identity=_identity("platform", "manifest_digest"),
+    description="What a build gave (`build --record`). Not part of the tag.",
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Section:
+    """One kind of table: its TOML key, the attribute of Lock, and the comment before it.
+
+    ``unique`` are the attributes that two pins of one platform must not share.
+    """
+
+    key: str
+    attribute: str
+    comment: str
+    table: Table
+    unique: tuple[str, ...]
+
+
+SECTIONS: Final = (
+    Section("archive", "archives", "Archives beside the well-known ones", ARCHIVE, ("name",)),
+    Section("base", "bases", "Base image", BASE, ()),
+    Section(
+        "apt-index",
+        "apt_indexes",
+        "Signed apt indexes",
+        APT_INDEX,
+        ("archive", "suite", "snapshot"),
+    ),
+    Section("apt", "apt", "apt packages", APT, ("name", "architecture")),
+    Section(
+        "apt-removal",
+        "apt_removals",
+        "Packages of the base that are removed",
+        APT_REMOVAL,
+        ("name", "architecture"),
+    ),
+    Section("conda", "conda", "conda packages", CONDA, ("name",)),
+    Section("python", "pythons", "Python", PYTHON, ()),
+    Section("pip", "pip", "pip packages", PIP, ("name",)),
+    Section("image", "images", "Recorded builds", IMAGE, ("platform",)),
+)
+"""Every section, in the order it is written. The last is not part of the tag."""
