@@ -1,0 +1,1 @@
+"""Debian archives: signed indexes, fetched, verified and kept by hash."""
