@@ -1,1 +1,1 @@
-"""OCI distribution client and credentials."""
+"""OCI registries and layouts: base images in, built images out."""
