@@ -1,0 +1,51 @@
+"""Layers of a virtual environment: its skeleton, and wheels in it."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import replace
+
+from imagelock.layers.entries import EARLIEST, Entry, Kind, Layer, sort_key, with_parents
+from imagelock.layers.wheel import Scheme, Wheel
+from imagelock.model.lock import PythonPin
+
+
+def venv_layer(python: PythonPin, prefix: str) -> Layer:
+    """An empty environment over an interpreter (PEP 405), without pip or activation scripts."""
+    root = prefix.strip("/")
+    minor = "python" + ".".join(python.version.split(".")[:2])
+    config = (
+        f"home = {posixpath.dirname(python.executable)}\n"
+        "include-system-site-packages = false\n"
+        f"version = {python.version}\n"
+        f"executable = {python.executable}\n"
+    ).encode()
+    entries = [
+        _symlink(f"{root}/bin/python", python.executable),
+        _symlink(f"{root}/bin/python3", "python"),
+        _symlink(f"{root}/bin/{minor}", "python"),
+        Entry(path=f"{root}/lib/{minor}/site-packages", kind=Kind.DIRECTORY, mode=0o755),
+        _symlink(f"{root}/lib64", "lib"),
+        Entry(path=f"{root}/pyvenv.cfg", size=len(config), content=(config,)),
+    ]
+    ordered = sorted(entries, key=lambda entry: sort_key(entry.path))
+    return Layer(entries=with_parents(ordered), epoch=EARLIEST)
+
+
+def wheels_layer(wheels: Sequence[tuple[Wheel, bool]], scheme: Scheme) -> Layer:
+    """Wheels (each with whether it was requested) in one layer, sorted by path.
+
+    Where two wheels have the same path, the later one has it, as when pip installs in that order.
+    """
+    chosen: dict[str, Entry] = {}
+    for wheel, requested in wheels:
+        chosen |= {entry.path: entry for entry in wheel.entries(scheme, requested=requested)}
+    epoch = max((wheel.epoch for wheel, _ in wheels), default=EARLIEST)
+    ordered = [chosen[path] for path in sorted(chosen, key=sort_key)]
+    clamped = (replace(entry, mtime=min(entry.mtime, epoch)) for entry in ordered)
+    return Layer(entries=with_parents(clamped), epoch=epoch)
+
+
+def _symlink(path: str, target: str) -> Entry:
+    return Entry(path=path, kind=Kind.SYMLINK, mode=0o777, link=target)

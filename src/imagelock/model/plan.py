@@ -1,0 +1,149 @@
+"""How an image is made from a lock: ordered steps, each with what its bytes depend on.
+
+A plan is made without I/O (:mod:`imagelock.plan`). One step gives one layer (an apt step up to
+two). ``key`` is a hash over everything of the lock that the layer's bytes depend on; a step that
+runs code also depends on the layers below it, which the builder adds to the key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imagelock.model.archives import Artifact
+from imagelock.model.lock import AptPin, AptRemoval, BasePin, PipPin, PythonPin
+from imagelock.model.names import Sha256
+from imagelock.model.platform import Platform
+from imagelock.model.spec import CopyRule, RunRule, Secret, SourceRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What every step has. ``runs_code``: executes programs of the image in a sandbox."""
+
+    title: str
+    key: Sha256
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether the layer also depends on the layers below it."""
+        return False
+
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """The files the step reads."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AptStep(Step):
+    """Packages merged into one layer, and what configuring them writes in a second.
+
+    ``bootstrap``: they are the whole root file system, so nothing lies below.
+    """
+
+    packages: tuple[AptPin, ...]
+    removals: tuple[AptRemoval, ...] = ()
+    bootstrap: bool = False
+    sources: str = ""
+
+    @property
+    def runs_code(self) -> bool:
+        """Maintainer scripts run."""
+        return True
+
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """The .debs, in package order."""
+        return tuple(pin.artifact for pin in self.packages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenvStep(Step):
+    """The skeleton of a virtual environment over an interpreter of the image."""
+
+    python: PythonPin
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelsStep(Step):
+    """Wheels unpacked under one prefix: a big one alone, or the small ones together."""
+
+    python: PythonPin
+    prefix: str
+    wheels: tuple[PipPin, ...]
+
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """The wheels, in name order."""
+        return tuple(pin.artifact for pin in self.wheels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyStep(Step):
+    """Files of the host, relative to the lock's context."""
+
+    rules: tuple[CopyRule, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceStep(Step):
+    """The source folder, as its rule says."""
+
+    rule: SourceRule
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStep(Step):
+    """Commands in the image built so far. ``secrets`` are mounted and in no key by content."""
+
+    rule: RunRule
+    secrets: tuple[Secret, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def runs_code(self) -> bool:
+        """That is what it is for."""
+        return True
+
+
+AnyStep = AptStep | VenvStep | WheelsStep | CopyStep | SourceStep | RunStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigChange:
+    """What the image's config gets on top of the base's (OCI image-spec, config.md).
+
+    ``prepend_path`` are folders put before the base's PATH. ``entrypoint`` and ``cmd``: None
+    keeps the base's.
+    """
+
+    env: tuple[tuple[str, str], ...] = ()
+    prepend_path: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] | None = None
+    cmd: tuple[str, ...] | None = None
+    workdir: str | None = None
+    user: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePlan:
+    """The image of one platform. ``base`` is read as an image unless an AptStep bootstraps it."""
+
+    platform: Platform
+    recipe: int
+    base: BasePin
+    steps: tuple[AnyStep, ...]
+    config: ConfigChange
+
+    @property
+    def bootstrapped(self) -> bool:
+        """Whether the base is made here from packages."""
+        return any(isinstance(step, AptStep) and step.bootstrap for step in self.steps)
+
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """Every file the plan reads, in step order."""
+        return tuple(artifact for step in self.steps for artifact in step.artifacts)

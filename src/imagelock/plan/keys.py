@@ -1,0 +1,35 @@
+"""Step keys: a hash over what a layer's bytes depend on, and nothing else.
+
+Where an artifact comes from, who required it and what the spec is called are left out, so that
+specs share layers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from imagelock.model.lock import AptPin, AptRemoval, PipPin
+from imagelock.model.names import Sha256
+
+
+def step_key(kind: str, recipe: int, **parameters: object) -> Sha256:
+    """The key of a step; parameters are JSON values."""
+    value = {"kind": kind, "recipe": recipe, **parameters}
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return Sha256(hashlib.sha256(text.encode()).hexdigest())
+
+
+def apt_inputs(packages: tuple[AptPin, ...]) -> list[list[object]]:
+    """Of each .deb: its hash, and whether it was asked for by name (apt's auto mark)."""
+    return [[pin.name, pin.architecture, pin.artifact.sha256, pin.manual] for pin in packages]
+
+
+def removal_inputs(removals: tuple[AptRemoval, ...]) -> list[list[str]]:
+    """Of each removed package: what identifies it."""
+    return [[pin.name, pin.architecture, pin.version] for pin in removals]
+
+
+def wheel_inputs(wheels: tuple[PipPin, ...]) -> list[list[object]]:
+    """Of each wheel: its hash, its name (dist-info depends on neither) and the REQUESTED mark."""
+    return [[pin.artifact.filename, pin.artifact.sha256, pin.requested] for pin in wheels]
