@@ -177,6 +177,7 @@ def normalise_spec(spec: Spec) -> Spec:
                         file,
                         requirements=_ordered(file.requirements),
                         constraints=_ordered(file.constraints),
+                        hashes=tuple(sorted((line, _ordered(of)) for line, of in file.hashes)),
                     )
                     for file in set(spec.pip.requirements)
                 ),

@@ -80,6 +80,7 @@ REQUIREMENTS_FILE: Final = Table(
     Field("requirements", "requirements", LINES, "What it asks for."),
     Field("constraints", "constraints", LINES, "What it constrains."),
     Field("pinned", "pinned", Flag(), "Whether it is itself a lock."),
+    Field("hashes", "hashes", Pairs(LINES), "The hashes that a line allows, by line."),
     identity=_path_of,
 )
 PIP: Final = Table(
