@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from types import TracebackType
-from urllib.parse import urlsplit
 
 
 class Wrong(ValueError):
@@ -85,6 +84,8 @@ def no_credentials(text: str) -> str:
     """Refuse a URL with a user, a password, a query or a fragment. Return anything else."""
     if "://" not in text:
         return text
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(text)
     except ValueError as error:

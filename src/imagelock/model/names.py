@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import NewType
 
-from packaging.utils import InvalidName, canonicalize_name
-
 Sha256 = NewType("Sha256", str)
 """64 lower-case hexadecimal digits."""
 
@@ -20,6 +18,9 @@ DebName = NewType("DebName", str)
 """A binary package name (Debian Policy 5.6.1)."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+# Not packaging.utils: its import takes longer than all of the model's, and every command pays.
+_PIP_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
+_PIP_SEPARATORS = re.compile(r"[-_.]+")
 _DEB_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+\Z")
 
 
@@ -54,11 +55,10 @@ def hash_of(value: Digest) -> Sha256:
 
 def pip_name(text: str) -> PipName:
     """Normalise a project name (PEP 503). Raise ValueError for what is no name."""
-    try:
-        return PipName(canonicalize_name(text, validate=True))
-    except InvalidName:
+    if not _PIP_NAME.match(text):
         msg = f"expected a package name, got '{text}'"
-        raise ValueError(msg) from None
+        raise ValueError(msg)
+    return PipName(_PIP_SEPARATORS.sub("-", text).lower())
 
 
 def deb_name(text: str) -> DebName:
