@@ -1,1 +1,1 @@
-"""Wheels, resolved through resolvelib for a target that is not the host."""
+"""The pip resolver: requirements and a target in, one file for every package out. No I/O."""

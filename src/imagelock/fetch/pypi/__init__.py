@@ -1,0 +1,1 @@
+"""Python package indexes: the Simple repository API, and metadata without whole wheels."""

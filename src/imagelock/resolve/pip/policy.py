@@ -1,0 +1,158 @@
+"""Which files and versions may be candidates at all, before any requirement is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+
+from packaging.version import InvalidVersion
+
+from imagelock.model.names import PipName
+from imagelock.model.python import PythonTarget
+from imagelock.model.spec import Prerelease
+from imagelock.resolve.pip.ports import IndexFile, Project
+from imagelock.resolve.pip.requirements import (
+    Parsed,
+    allows,
+    names_prerelease,
+    pins_exactly,
+    version,
+)
+from imagelock.resolve.pip.target import TargetTags
+
+NO_WHEEL = "has no wheel that fits"
+ONLY_SDIST = "has only an sdist"
+TOO_NEW = "is newer than exclude-newer allows"
+WRONG_PYTHON = "needs Python"
+YANKED = "was yanked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a resolution allows besides its requirements.
+
+    ``exclude_newer`` is a UTC time: files uploaded later, or at an unknown time, do not exist.
+    ``preferences`` are versions to try first. ``allow_sdist`` names projects whose sdist may
+    stand in where no wheel fits.
+    """
+
+    prerelease: Prerelease = Prerelease.IF_NECESSARY
+    exclude_newer: datetime | None = None
+    allow_sdist: frozenset[PipName] = frozenset()
+    preferences: Mapping[PipName, str] = field(default_factory=dict)
+
+
+@cache
+def uploaded_at(text: str) -> datetime | None:
+    """An upload time in UTC; None when it cannot be read."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+@cache
+def _python_allows(requires_python: str, python: str) -> bool:
+    try:
+        return allows(requires_python, python)
+    except ValueError:
+        return True  # as other installers: what cannot be read forbids nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The file chosen for a version: or why there is none. ``yanked`` needs an exact pin."""
+
+    file: IndexFile | None
+    reason: str = ""
+    yanked: bool = False
+
+
+class Chooser:
+    """Chooses one file for each version, for one target and policy; remembers its choices."""
+
+    def __init__(self, target: PythonTarget, policy: Policy, direct: Iterable[Parsed]) -> None:
+        self.policy = policy
+        self._tags = TargetTags(target)
+        self._python = target.version
+        named = {item.name for item in direct if names_prerelease(item.specifier)}
+        self._named_prereleases = frozenset(named)
+
+    def python_allows(self, requires_python: str | None) -> bool:
+        """Whether the target's exact Python satisfies a Requires-Python."""
+        return not requires_python or _python_allows(requires_python, self._python)
+
+    def allows_prereleases(self, project: Project) -> bool:
+        """Whether pre-releases of a project are candidates (uv's four policies).
+
+        ``if-necessary`` allows them where a root names one, or where there is nothing else.
+        """
+        match self.policy.prerelease:
+            case Prerelease.ALLOW:
+                return True
+            case Prerelease.DISALLOW:
+                return False
+            case Prerelease.EXPLICIT:
+                return project.name in self._named_prereleases
+            case Prerelease.IF_NECESSARY:
+                return project.name in self._named_prereleases or not any(
+                    not version(release.version).is_prerelease
+                    and any(self._exists(file) for file in release.files)
+                    for release in project.releases
+                )
+
+    def _exists(self, file: IndexFile) -> bool:
+        limit = self.policy.exclude_newer
+        if limit is None:
+            return True
+        time = uploaded_at(file.uploaded) if file.uploaded else None
+        return time is not None and time <= limit
+
+    def choose(self, name: PipName, files: Iterable[IndexFile]) -> Choice:
+        """The best wheel of a version, else its sdist where allowed, else the reason."""
+        wheels: list[tuple[bool, int, tuple[int, ...], str, IndexFile]] = []
+        sdists: list[IndexFile] = []
+        seen: set[str] = set()
+        for file in files:
+            if not self._exists(file):
+                seen.add(TOO_NEW)
+            elif not self.python_allows(file.requires_python):
+                seen.add(f"{WRONG_PYTHON} {file.requires_python}")
+            elif not file.is_wheel:
+                sdists.append(file)
+            else:
+                rank = self._tags.rank(file.filename)
+                if rank is None:
+                    seen.add(NO_WHEEL)
+                else:
+                    place, (number, rest) = rank
+                    order = (-number, *(-ord(letter) for letter in rest))
+                    wheels.append((file.yanked is not None, place, order, file.filename, file))
+        if wheels:
+            chosen = min(wheels, key=lambda item: item[:4])[4]
+            return Choice(chosen, yanked=chosen.yanked is not None)
+        if sdists and name in self.policy.allow_sdist:
+            chosen = min(sdists, key=lambda file: (file.yanked is not None, file.filename))
+            return Choice(chosen, yanked=chosen.yanked is not None)
+        if sdists and NO_WHEEL not in seen:
+            return Choice(None, ONLY_SDIST)
+        return Choice(None, min(seen) if seen else ONLY_SDIST if sdists else NO_WHEEL)
+
+
+def orders_versions(texts: Iterable[str]) -> list[str]:
+    """Version texts that PEP 440 can order, the newest first; others do not count."""
+    found = []
+    for text in texts:
+        try:
+            found.append((version(text), text))
+        except InvalidVersion:
+            continue
+    return [text for _version, text in sorted(found, reverse=True)]
+
+
+def pinned_by(requirements: Iterable[Parsed]) -> bool:
+    """Whether any requirement names exactly one version."""
+    return any(pins_exactly(item.specifier) for item in requirements if item.specifier)

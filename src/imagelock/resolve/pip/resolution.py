@@ -1,0 +1,195 @@
+"""One resolution: requirements in, one wheel for every package out, with the reasons why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from resolvelib import BaseReporter, Resolver
+from resolvelib.resolvers import ResolutionImpossible, ResolutionTooDeep
+
+from imagelock.model.errors import NoSolution, UsageError
+from imagelock.model.lock import SPEC_ROOT, Requirer
+from imagelock.model.names import PipName, pip_name
+from imagelock.model.python import PythonTarget
+from imagelock.resolve.pip.catalog import Catalog
+from imagelock.resolve.pip.explain import explain
+from imagelock.resolve.pip.policy import Chooser, Policy
+from imagelock.resolve.pip.ports import CoreMetadata, IndexFile, PipIndex, Project
+from imagelock.resolve.pip.provider import Candidate, Key, Provider, Wish, wishes_of
+from imagelock.resolve.pip.requirements import Markers, Parsed, allows, parse
+from imagelock.resolve.pip.target import environment_of
+
+_MOST_ROUNDS: Final = 200_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """One package of a resolution, the file it is installed from, and who requires it."""
+
+    name: PipName
+    version: str
+    file: IndexFile
+    index: str
+    extras: tuple[str, ...]
+    required_by: tuple[Requirer, ...]
+    requested: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """The packages of one target, sorted by name."""
+
+    target: PythonTarget
+    packages: tuple[Chosen, ...]
+
+
+def _parsed(lines: Iterable[str], what: str) -> list[Parsed]:
+    found = []
+    for line in sorted(set(lines)):
+        try:
+            found.append(parse(line))
+        except ValueError as error:
+            raise UsageError(str(error), where=f"{what} '{line}'") from error
+    return found
+
+
+def _applying(lines: Iterable[str], what: str, markers: Markers) -> list[Parsed]:
+    applying = [item for item in _parsed(lines, what) if markers.hold(item.marker)]
+    for item in applying:
+        if item.url is not None:
+            raise UsageError(
+                "requirements by URL are not supported yet",
+                where=f"{what} '{item.name}'",
+                hint="name a version that an index has",
+            )
+    return applying
+
+
+class _Ahead:
+    """Guesses what the resolver will ask for next, so that fetching can run ahead of it."""
+
+    def __init__(self, chooser: Chooser, markers: Markers, provider: Provider) -> None:
+        self._chooser = chooser
+        self._markers = markers
+        self._provider = provider
+        self._specifiers: dict[PipName, list[str]] = {}
+        self._extras: dict[PipName, set[str]] = {}
+
+    def note(self, wishes: Iterable[Parsed]) -> list[PipName]:
+        names = []
+        for wish in wishes:
+            names.append(wish.name)
+            self._specifiers.setdefault(wish.name, []).append(wish.specifier)
+            self._extras.setdefault(wish.name, set()).update(wish.extras)
+        return names
+
+    def likely(self, project: Project) -> IndexFile | None:
+        """The file of the newest version that the wishes known so far allow."""
+        specifiers = (
+            *self._specifiers.get(project.name, ()),
+            *self._provider.constraints(project.name),
+        )
+        listing = self._provider.catalog.listing_of(project)
+        for entry in listing.entries:
+            if all(allows(specifier, entry.version) for specifier in specifiers):
+                choice = self._provider.catalog.choice(listing, entry)
+                if choice.file is not None and not choice.yanked:
+                    return choice.file
+        return None
+
+    def follow(self, project: Project, metadata: CoreMetadata) -> Iterable[PipName]:
+        """The projects that the metadata requires on this target."""
+        wishes: list[Parsed] = []
+        for extra in ("", *sorted(self._extras.get(project.name, ()))):
+            wishes += self._markers.applying(metadata.requires_dist, extra)
+        return self.note(item for item in self._provider.overridden(wishes) if item.url is None)
+
+
+def resolve(
+    requirements: Iterable[str],
+    *,
+    target: PythonTarget,
+    index: PipIndex,
+    constraints: Iterable[str] = (),
+    overrides: Iterable[str] = (),
+    policy: Policy | None = None,
+) -> Resolution:
+    """Choose one file for every package that the requirements lead to on one target.
+
+    The answer depends on the arguments and on what the index holds, never on the order in which
+    it answers. UsageError for what is no requirement, NoSolution with the chain of wishes that
+    cannot be met together, NetworkError when the index cannot be asked.
+    """
+    policy = policy or Policy()
+    markers = Markers(environment_of(target))
+    roots = _applying(requirements, "requirement", markers)
+    limits = _applying(constraints, "constraint", markers)
+    replaced = _parsed(overrides, "override")
+    chooser = Chooser(target, policy, (*roots, *limits, *replaced))
+    provider = Provider(
+        catalog=Catalog(index, chooser),
+        index=index,
+        markers=markers,
+        constraints=limits,
+        overrides=replaced,
+    )
+    roots = list(provider.overridden(roots))
+    wishes = [wish for root in roots for wish in wishes_of(root)]
+    provider.meet(wishes)
+    ahead = _Ahead(chooser, markers, provider)
+    index.expect(ahead.note(roots), ahead)
+    mapping = _solve(provider, wishes)
+    return Resolution(target=target, packages=tuple(_packages(provider, wishes, mapping)))
+
+
+def _solve(provider: Provider, wishes: list[Wish]) -> dict[Key, Candidate]:
+    try:
+        found = Resolver(provider, BaseReporter()).resolve(wishes, max_rounds=_MOST_ROUNDS)
+    except ResolutionImpossible as error:
+        raise explain(provider, error.causes) from error
+    except ResolutionTooDeep as error:
+        raise NoSolution(
+            f"gave up after {error.round_count} steps",
+            hint="narrow the requirements, for example with lower bounds in constraints",
+        ) from error
+    return dict(found.mapping)
+
+
+def _packages(
+    provider: Provider, wishes: list[Wish], mapping: dict[Key, Candidate]
+) -> Iterator[Chosen]:
+    """The packages that the roots reach, with every edge between them."""
+    edges: dict[PipName, set[Requirer]] = {}
+    extras: dict[PipName, set[str]] = {}
+    seen: set[Key] = set()
+    waiting: list[tuple[str, Wish]] = [(SPEC_ROOT, wish) for wish in wishes]
+    while waiting:
+        requirer, wish = waiting.pop()
+        key = (wish.name, wish.extra)
+        candidate = mapping[key]
+        assert wish.allows(candidate.version)
+        if wish.name != requirer:
+            edges.setdefault(wish.name, set()).add(
+                Requirer(name=requirer, specifier=wish.specifier)
+            )
+        if wish.extra:
+            extras.setdefault(wish.name, set()).add(wish.extra)
+        if key not in seen:
+            seen.add(key)
+            waiting += [(wish.name, item) for item in provider.get_dependencies(candidate)]
+    requested = {wish.name for wish in wishes}
+    for name in sorted({name for name, _extra in seen}):
+        candidate = mapping[name, ""]
+        project = provider.catalog.listing(name).project
+        assert project is not None
+        yield Chosen(
+            name=pip_name(name),
+            version=candidate.version,
+            file=candidate.file,
+            index=project.index,
+            extras=tuple(sorted(extras.get(name, ()))),
+            required_by=tuple(sorted(edges.get(name, ()))),
+            requested=name in requested,
+        )
