@@ -13,8 +13,9 @@ def parse_metadata(data: bytes) -> CoreMetadata:
     single: dict[str, str] = {}
     several: dict[str, list[str]] = {"requires-dist": [], "provides-extra": [], "dynamic": []}
     key = ""
-    for line in data.decode("utf-8", "replace").splitlines():
-        if not line.strip():
+    for ended in data.decode("utf-8", "replace").removeprefix("\ufeff").split("\n"):
+        line = ended.rstrip("\r")
+        if not line:
             break
         if line[0] in " \t":
             _continue(single, several, key, line)
