@@ -35,9 +35,8 @@ _GONE: Final = frozenset({404, 410})
 def redact(url: str) -> str:
     """A URL that may be shown: without user, password, query and fragment."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    port = f":{parts.port}" if parts.port else ""
-    return urlunsplit((parts.scheme, f"{host}{port}", parts.path, "", ""))
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 def mirrors_from_environment() -> dict[str, str]:
