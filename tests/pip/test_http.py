@@ -56,7 +56,8 @@ def test_a_name_is_resolved_once(
     assert asked == ["localhost"]
 
 
-def test_an_unknown_name_is_a_network_error() -> None:
+def test_an_unknown_name_is_a_network_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda _seconds: None)
     with pytest.raises(NetworkError) as caught:
         Http().get("http://nothing.invalid/x?token=canary")
     assert "canary" not in str(caught.value)
