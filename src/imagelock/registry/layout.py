@@ -154,9 +154,10 @@ class LayoutSource:
                 self._store.add(checked, expected=hash_of(digest), where=where)
         except FileNotFoundError:
             raise IntegrityError(
-                "the layout names this blob but does not have it",
+                "the layout does not have this blob",
                 where=where,
-                hint="write the layout again",
+                hint="write the layout again; if it holds a newer image now, run "
+                "`imagelock lock --upgrade`",
             ) from None
 
 

@@ -9,9 +9,10 @@ from typing import IO, Final
 from imagelock.model.base import BaseContents, BaseUser, OsRelease
 from imagelock.model.errors import IntegrityError
 from imagelock.model.lock import AptPin
+from imagelock.model.python_packages import pythons_of_packages
 from imagelock.resolve.base.capture import read_layer
 from imagelock.resolve.base.deb822 import installed_versions
-from imagelock.resolve.base.pythons import found_pythons, pythons_of_pins
+from imagelock.resolve.base.pythons import found_pythons
 from imagelock.resolve.base.sources import apt_preferences, apt_sources
 from imagelock.resolve.base.tree import Tree
 
@@ -68,7 +69,7 @@ def contents_of_pins(pins: tuple[AptPin, ...]) -> BaseContents:
     names = {str(pin.name) for pin in pins}
     return BaseContents(
         libc=f"glibc {match[1]}" if match else None,
-        pythons=pythons_of_pins(pins),
+        pythons=pythons_of_packages(pins),
         dpkg_usable="dpkg" in names,
         merged_usr=bool(names & {"usrmerge", "usr-is-merged"}) or not names,
     )

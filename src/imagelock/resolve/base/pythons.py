@@ -1,22 +1,20 @@
-"""The Pythons of an image or a package set, with their exact patch; none is ever run."""
+"""The Pythons of an image, with their exact patch; none is ever run."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-from imagelock.model.lock import AptPin
 from imagelock.model.python import FoundPython
+from imagelock.model.python_packages import upstream_version
 from imagelock.resolve.base.tree import Captured, Tree
 
 _EXECUTABLE: Final = re.compile(r"(?P<prefix>.*?)/?bin/python(?P<minor>3\.\d+)\Z")
 _PATCHLEVEL: Final = re.compile(rb'^#define\s+PY_VERSION\s+"([^"]+)"', re.MULTILINE)
 _CONDA_META: Final = re.compile(r"conda-meta/python-(3\.\d+\.[0-9a-z]+)-[^/]+\.json\Z")
-_UPSTREAM: Final = re.compile(r"(?:\d+:)?(3\.\d+\.\d+)(?:~?(a|b|rc)(\d+))?")
 _NOT_OURS: Final = re.compile(r"(?:root|home|tmp|.*/pkgs)/|.*/\.")
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_MINIMAL: Final = re.compile(r"python(3\.\d+)-minimal\Z")
 
 
 def found_pythons(
@@ -52,35 +50,6 @@ def found_pythons(
     default = _default_minors(tree, folders)
     found.sort(key=lambda pair: (pair[0][0], pair[1].executable not in default, pair[0]))
     return tuple(python for _rank, python in found)
-
-
-def pythons_of_pins(pins: Iterable[AptPin]) -> tuple[FoundPython, ...]:
-    """The interpreters that Debian packages bring, the suite's default (``python3``) first."""
-    versions = {str(pin.name): pin.version for pin in pins}
-    default = upstream_version(versions.get("python3-minimal") or versions.get("python3", ""))
-    found = []
-    for name, version in versions.items():
-        match = _MINIMAL.match(name)
-        exact = upstream_version(version) if match else None
-        if match and exact:
-            executable = f"/usr/bin/python{match[1]}"
-            is_default = bool(default) and f"{default}.".startswith(f"{match[1]}.")
-            found.append(
-                (not is_default, [-part for part in _minor_key(match[1])], exact, executable)
-            )
-    found.sort()
-    return tuple(
-        FoundPython(version=version, executable=executable)
-        for _other, _minor, version, executable in found
-    )
-
-
-def upstream_version(version: str) -> str | None:
-    """The Python version in a Debian one: ``3.11.2-6+deb12u6`` gives ``3.11.2``; None if none."""
-    match = _UPSTREAM.match(version)
-    if match is None:
-        return None
-    return match[1] + (f"{match[2]}{match[3]}" if match[2] else "")
 
 
 def _minor_key(minor: str) -> tuple[int, ...]:
