@@ -142,14 +142,14 @@ class AptArchiveSource:
 
     ``archive`` is the archive's name in a lock and ``url`` its canonical URL, which ends in '/'.
     A ``suite`` that ends in '/' is a folder of a flat repository, without components.
-    ``keyring`` holds OpenPGP certificates, armored or not; ``fingerprints`` narrows them down.
+    ``keyrings`` hold OpenPGP certificates, armored or not; ``fingerprints`` narrow them down.
     """
 
     archive: str
     url: str
     suite: str
     components: tuple[str, ...]
-    keyring: bytes = field(repr=False)
+    keyrings: tuple[bytes, ...] = field(repr=False)
     fingerprints: tuple[str, ...] = ()
     snapshot: str | None = None
 

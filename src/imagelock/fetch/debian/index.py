@@ -93,6 +93,32 @@ class DebianIndexes:
         )
         return FetchedIndex(source=source, release=release, packages=packages)
 
+    def stored(
+        self, source: AptArchiveSource, pin: Sha256, architectures: tuple[str, ...]
+    ) -> tuple[FetchedIndex, ...]:
+        """A suite as it was, if all of it is still in the store; else nothing."""
+        release = self.release(source, pin)
+        packages: list[FetchedPackages] = []
+        for component, architecture, path in _wanted(source, release, architectures):
+            found = self._stored_packages(release, path)
+            if found is None:
+                return ()
+            packages.append(
+                FetchedPackages(
+                    component=component,
+                    architecture=architecture,
+                    sha256=found,
+                    path=self._store.verify(found),
+                )
+            )
+        return (FetchedIndex(source=source, release=release, packages=tuple(packages)),)
+
+    def _stored_packages(self, release: Release, path: str) -> Sha256 | None:
+        plain = release.files.get(path)
+        suffix = next(suffix for suffix in FORMATS if path + suffix in release.files)
+        found = plain.sha256 if plain else self._known(release.files[path + suffix].sha256)
+        return found if found and self._store.find(found) else None
+
     def release(self, source: AptArchiveSource, pin: Sha256 | None = None) -> Release:
         """The suite's signed Release: by hash from the store if pinned, else the live one."""
         where = f"{redact(base_url(source))} {source.suite}"
@@ -144,7 +170,7 @@ class DebianIndexes:
     ) -> Release:
         signed, signer = verified(
             self._store.read(found),
-            keyring=source.keyring,
+            keyrings=source.keyrings,
             fingerprints=source.fingerprints,
             detached=self._store.read(detached) if detached else None,
             where=where,
@@ -170,11 +196,11 @@ class DebianIndexes:
         architecture: str,
         path: str,
     ) -> FetchedPackages:
-        plain = release.files.get(path)
-        suffix = next(suffix for suffix in FORMATS if path + suffix in release.files)
-        listed = release.files[path + suffix]
-        found = plain.sha256 if plain else self._known(listed.sha256)
-        if found is None or not self._store.find(found):
+        found = self._stored_packages(release, path)
+        if found is None:
+            plain = release.files.get(path)
+            suffix = next(suffix for suffix in FORMATS if path + suffix in release.files)
+            listed = release.files[path + suffix]
             where = redact(f"{suite_url(source)}{path}{suffix}")
             with self._body(source, release, path + suffix, listed) as pieces:
                 found = unpack(

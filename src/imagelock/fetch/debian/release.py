@@ -57,7 +57,7 @@ class Release:
 def verified(
     data: bytes,
     *,
-    keyring: bytes,
+    keyrings: tuple[bytes, ...],
     fingerprints: tuple[str, ...] = (),
     detached: bytes | None = None,
     where: str,
@@ -69,7 +69,7 @@ def verified(
     """
     from pysequoia import verify
 
-    trusted = _trusted(keyring, fingerprints, where)
+    trusted = _trusted(keyrings, fingerprints, where)
     if detached is not None:
         return data, _detached_signer(data, detached, list(trusted), where)
     if _CLEARSIGNED not in data:
@@ -85,9 +85,11 @@ def verified(
     return message.bytes, min(signature.certificate.upper() for signature in message.valid_sigs)
 
 
-def _trusted(keyring: bytes, fingerprints: tuple[str, ...], where: str) -> tuple[object, ...]:
+def _trusted(
+    keyrings: tuple[bytes, ...], fingerprints: tuple[str, ...], where: str
+) -> tuple[object, ...]:
     try:
-        trusted = certificates(keyring)
+        trusted = tuple(cert for keyring in keyrings for cert in certificates(keyring))
     except ImagelockError as error:
         error.where = where
         raise

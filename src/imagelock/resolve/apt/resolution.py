@@ -14,7 +14,7 @@ from imagelock.resolve.apt.explain import missing, no_solution, versions_text
 from imagelock.resolve.apt.index import Index, Key
 from imagelock.resolve.apt.request import Request, request_key
 from imagelock.resolve.apt.solver import Solver
-from imagelock.resolve.apt.why import required_by
+from imagelock.resolve.apt.why import removed_by, required_by
 
 _ESSENTIAL = "Essential: yes"
 _REQUIRED = "Priority: required"
@@ -31,6 +31,7 @@ class Resolution:
     added: tuple[BinaryPackage, ...]
     removed: tuple[BinaryPackage, ...]
     required_by: Mapping[Key, tuple[Requirer, ...]]
+    removed_by: Mapping[Key, tuple[Requirer, ...]]
     manual: frozenset[Key]
 
 
@@ -252,10 +253,12 @@ def _resolution(
         for key, package in selected.items()
         if key not in solver.base or solver.base[key].version != package.version
     ]
+    removed = tuple(solver.base[key] for key in sorted(solver.base) if key not in selected)
     return Resolution(
         packages=tuple(selected[key] for key in sorted(selected)),
         added=tuple(selected[key] for key in sorted(changed)),
-        removed=tuple(solver.base[key] for key in sorted(solver.base) if key not in selected),
+        removed=removed,
         required_by=required_by(solver.state, roots, recommends=recommends),
+        removed_by=removed_by(solver.state, removed, solver.refused),
         manual=manual,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from imagelock.model.debian import Alternatives, BinaryPackage
-from imagelock.model.lock import Requirer
+from imagelock.model.lock import SPEC_ROOT, Requirer
 from imagelock.resolve.apt.index import Key
 from imagelock.resolve.apt.state import State
 
@@ -45,3 +45,27 @@ def _text(group: Alternatives, target: BinaryPackage) -> str:
     if len(group) == 1 and group[0].name == target.name:
         return group[0].specifier
     return " | ".join(map(str, group))
+
+
+def removed_by(
+    state: State, removed: Iterable[BinaryPackage], asked: frozenset[Key]
+) -> dict[Key, tuple[Requirer, ...]]:
+    """Why packages of the base are gone: the spec, or the selected packages that exclude them.
+
+    A package that went because what it needed went has nobody to name.
+    """
+    found: dict[Key, tuple[Requirer, ...]] = {}
+    for package in removed:
+        key = state.key(package)
+        edges = {
+            Requirer(name=_label(other, state.native), specifier=f"{word} {relation}")
+            for other, selected in state.selected.items()
+            for word, groups in (("Conflicts", selected.conflicts), ("Breaks", selected.breaks))
+            for group in groups
+            for relation in group
+            if state.clashes(package, relation, selected)
+        }
+        if key in asked:
+            edges.add(Requirer(name=SPEC_ROOT))
+        found[key] = tuple(sorted(edges))
+    return found
