@@ -120,7 +120,9 @@ def _lock(commands: _Commands[_Parser], common: argparse.ArgumentParser) -> None
         metavar="NAME",
         help="let this package move; may be repeated",
     )
-    lock.add_argument("--as-of", metavar="DATE", help="resolve as on this day (YYYY-MM-DD or RFC 3339)")
+    lock.add_argument(
+        "--as-of", metavar="DATE", help="resolve as on this day (YYYY-MM-DD or RFC 3339)"
+    )
     lock.add_argument("--offline", action="store_true", help="use the store alone")
     lock.add_argument(
         "--platform",
@@ -176,9 +178,7 @@ def _diff(commands: _Commands[_Parser], common: argparse.ArgumentParser) -> None
     diff.add_argument("old", metavar="OLD", help="a lock file, or REV:PATH in git")
     diff.add_argument("new", metavar="NEW", help="a lock file, or REV:PATH in git")
     diff.add_argument("--format", choices=("text", "markdown", "json", "html"), default="text")
-    diff.add_argument(
-        "--exit-code", action="store_true", help="exit with 1 when the locks differ"
-    )
+    diff.add_argument("--exit-code", action="store_true", help="exit with 1 when the locks differ")
     diff.set_defaults(command=_lazy("diff"))
 
 

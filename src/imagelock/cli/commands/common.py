@@ -1,0 +1,53 @@
+"""What several commands read from their arguments in the same way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time
+
+from imagelock.app.context import Context
+from imagelock.cli.report import Report
+from imagelock.fetch.http import Http, mirrors_from_environment
+from imagelock.fetch.store import Store
+from imagelock.model.errors import UsageError
+from imagelock.model.platform import Platform
+
+
+def make_context(report: Report, *, offline: bool) -> Context:
+    """The outside, as the environment and the call describe it."""
+    return Context(
+        store=Store(),
+        http=Http(offline=offline or flag("IMAGELOCK_OFFLINE"), mirrors=mirrors_from_environment()),
+        now=datetime.now(UTC),
+        progress=report,
+    )
+
+
+def flag(name: str) -> bool:
+    """Whether an environment variable says yes."""
+    return os.environ.get(name, "").lower() not in {"", "0", "false", "no"}
+
+
+def parse_platforms(texts: Sequence[str]) -> tuple[Platform, ...]:
+    """The platforms of --platform options, sorted."""
+    try:
+        return tuple(sorted({Platform.parse(text) for text in texts}))
+    except ValueError as error:
+        raise UsageError(str(error), where="--platform") from None
+
+
+def parse_moment(text: str | None) -> datetime | None:
+    """A --as-of value: the end of a day, or an RFC 3339 time."""
+    if text is None:
+        return None
+    try:
+        if len(text) == len("2026-01-01"):
+            return datetime.combine(date.fromisoformat(text), time(23, 59, 59), tzinfo=UTC)
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"expected a date like 2026-11-01 or 2026-11-01T12:00:00Z, got '{text}'",
+            where="--as-of",
+        ) from None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
