@@ -12,7 +12,6 @@ from pathlib import Path
 
 from imagelock.app.context import Context, ResolveOptions
 from imagelock.app.files import Located, load_lock_if_any, load_spec, write_whole
-from imagelock.app.resolution import Resolution
 from imagelock.lock import (
     Section,
     StaleReason,
@@ -94,6 +93,8 @@ def resolve_lock(
     platforms: tuple[Platform, ...] = (),
 ) -> Lock:
     """The lock of a spec, with the pins of ``previous`` where nothing asks them to move."""
+    from imagelock.app.resolution import Resolution  # every resolver; `lock --check` needs none
+
     sections = _sections_to_resolve(spec, previous, options)
     chosen = _platforms_to_resolve(spec, previous, platforms)
     resolution = Resolution(
@@ -118,6 +119,8 @@ def _sections_to_resolve(
     if previous is None or options.upgrade:
         return RESOLVED
     sections = set(stale_sections(previous, spec)) & RESOLVED
+    if previous.roots.needs_python != spec.needs_python:
+        sections |= {Section.APT, Section.PYTHON, Section.PIP}
     for name in options.upgrade_names:
         sections |= _sections_of(name, previous)
     return frozenset(sections)

@@ -47,11 +47,6 @@ from imagelock.model.spec import DistributionBase, Spec
 P = TypeVar("P", bound=Any)
 
 
-def needs_python(spec: Spec) -> bool:
-    """Whether the image must have an interpreter: it is asked for, or packages need one."""
-    return spec.has_pip or spec.python is not None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseOnPlatform:
     """A base and what stands in it: ``packages`` are the pins of a bootstrapped one."""
@@ -140,7 +135,7 @@ class Resolution:
         base = self._base(platform)
         self.bases.append(base.pin)
         packages = self._apt(platform, base)
-        if needs_python(self.spec):
+        if self.spec.needs_python:
             python = python_section(self.spec.python, base.contents, packages, platform)
             self.pythons.append(python)
         return self._target(platform, base.pin)
@@ -236,7 +231,7 @@ class Resolution:
                 return base.packages
             suites = self._open((*base.sources, *extra), platform)
         roots: tuple[str, ...] = ()
-        if needs_python(self.spec):
+        if self.spec.needs_python:
             candidates = partial(candidate_version, suites)
             roots = python_roots(self.spec.python, base.contents, candidates)
         section = apt_section(
@@ -262,7 +257,7 @@ class Resolution:
                 where="apt.packages",
                 hint="choose a Debian or Ubuntu base, or add an [[apt.source]]",
             )
-        if needs_python(self.spec):
+        if self.spec.needs_python:
             python_roots(self.spec.python, base.contents, lambda _name: None)
 
     def _gather(self, section: AptSection) -> None:

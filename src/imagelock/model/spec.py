@@ -254,3 +254,8 @@ class Spec:
     def has_pip(self) -> bool:
         """Whether any pip package is asked for."""
         return bool(self.pip.all_requirements)
+
+    @property
+    def needs_python(self) -> bool:
+        """Whether the image must have an interpreter: it is asked for, or packages need one."""
+        return self.has_pip or self.python is not None
