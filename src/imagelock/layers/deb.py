@@ -8,9 +8,9 @@ import lzma
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Final
+from typing import IO, Any, Final
 
-from imagelock.layers.entries import Entry, Kind, unsafe
+from imagelock.layers.entries import EARLIEST, Entry, Kind, unsafe
 from imagelock.layers.untar import Readable, broken, read_tar
 from imagelock.model.errors import IntegrityError
 from imagelock.model.names import DebName, deb_name
@@ -22,12 +22,16 @@ _DAMAGED: Final = (lzma.LZMAError, EOFError, zlib.error, gzip.BadGzipFile, OSErr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DebControl:
-    """What a package says about itself: ``fields`` of its control file in their order (deb822,
-    values with their continuation lines), and the other control members by name.
+    """What a package says about itself.
+
+    ``fields`` of its control file in their order (deb822, values with their continuation
+    lines), and the other control members by name, each with its mode. ``epoch`` is when it was
+    packed, in seconds since 1970: the newest time of its ar and control members.
     """
 
     fields: dict[str, str]
     members: dict[str, tuple[int, bytes]]
+    epoch: int
 
     @property
     def name(self) -> DebName:
@@ -54,7 +58,7 @@ class DebControl:
         return self.members.get(member, (0, b""))[1].decode("utf-8", "surrogateescape")
 
     def conffiles(self) -> tuple[str, ...]:
-        """The absolute paths of its conffiles (Policy 10.7; ``remove-on-upgrade`` ones left out)."""
+        """The absolute paths of its conffiles (Policy 10.7), without remove-on-upgrade ones."""
         lines = (line.strip() for line in self.text("conffiles").splitlines())
         return tuple(line for line in lines if line.startswith("/"))
 
@@ -65,7 +69,7 @@ class Deb:
     def __init__(self, file: IO[bytes], *, where: str) -> None:
         self._file = file
         self.where = where
-        self._parts = _ar_members(file, where)
+        self._parts, self._newest = _ar_members(file, where)
         if next(iter(self._parts), "") != "debian-binary":
             raise broken("not a .deb: debian-binary is not its first member", where)
         if not self._part("debian-binary").read(16).startswith(b"2."):
@@ -75,8 +79,10 @@ class Deb:
         """The control member. IntegrityError when it is not what deb-control(5) describes."""
         members: dict[str, tuple[int, bytes]] = {}
         total = 0
+        epoch = max(EARLIEST, self._newest)
         for entry in self._tar("control.tar"):
             total += entry.size
+            epoch = max(epoch, entry.mtime)
             if total > _LARGEST_CONTROL:
                 raise unsafe(entry.path, "is larger than any honest one", where=self.where)
             if entry.kind is not Kind.FILE:
@@ -99,7 +105,7 @@ class Deb:
             raise broken(str(error), self.where) from None
         if not all(c.isalnum() or c == "-" for c in fields["Architecture"]):
             raise broken("the Architecture field is malformed", self.where)
-        return DebControl(fields=fields, members=members)
+        return DebControl(fields=fields, members=members, epoch=epoch)
 
     def data(self) -> Iterator[Entry]:
         """The files of the package in archive order, safe to put below a root."""
@@ -160,13 +166,14 @@ class _Slice:
         return False
 
 
-def _ar_members(file: IO[bytes], where: str) -> dict[str, tuple[int, int]]:
-    """Offset and size of each member (ar(5), the common format without long names)."""
+def _ar_members(file: IO[bytes], where: str) -> tuple[dict[str, tuple[int, int]], int]:
+    """Offset and size of each member, and the newest time (ar(5), without long names)."""
     if file.read(len(_MAGIC)) != _MAGIC:
         raise broken("not a .deb: no ar archive", where)
     members: dict[str, tuple[int, int]] = {}
     total = file.seek(0, 2)
     offset = len(_MAGIC)
+    newest = 0
     while offset < total:
         file.seek(offset)
         header = file.read(60)
@@ -175,6 +182,8 @@ def _ar_members(file: IO[bytes], where: str) -> dict[str, tuple[int, int]]:
             raise broken("a member header of the .deb is malformed", where)
         name = header[:16].decode("ascii", "replace").rstrip().removesuffix("/")
         size = int(size_text)
+        time_text = header[16:28].strip()
+        newest = max(newest, int(time_text) if time_text.isdigit() else 0)
         offset += 60
         if name in members:
             raise broken(f"the .deb has {name!r} twice", where)
@@ -182,25 +191,28 @@ def _ar_members(file: IO[bytes], where: str) -> dict[str, tuple[int, int]]:
             raise broken("the .deb is cut short", where)
         members[name] = (offset, size)
         offset += size + size % 2
-    return members
+    return members, newest
 
 
-def _decompressed(part: _Slice, suffix: str, where: str) -> Readable | IO[bytes]:
+def _decompressed(part: _Slice, suffix: str, where: str) -> Readable:
+    raw: Any = part
+    readable: Any
     match suffix:
         case "":
-            return part
+            readable = raw
         case ".gz":
-            return gzip.GzipFile(fileobj=part, mode="rb")  # type: ignore[arg-type]
+            readable = gzip.GzipFile(fileobj=raw, mode="rb")
         case ".xz" | ".lzma":
-            return lzma.LZMAFile(part)  # type: ignore[arg-type]
+            readable = lzma.LZMAFile(raw)  # noqa: SIM115 — closed with the .deb under it
         case ".bz2":
-            return bz2.BZ2File(part)  # type: ignore[arg-type]
+            readable = bz2.BZ2File(raw)
         case ".zst":
             import zstandard
 
-            return zstandard.ZstdDecompressor().stream_reader(part, read_across_frames=True)  # type: ignore[arg-type]
+            readable = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
         case _:
             raise broken(f"the .deb is compressed as {suffix!r}, which is unknown", where)
+    return readable  # type: ignore[no-any-return]
 
 
 def read_stanza(text: str, *, where: str) -> dict[str, str]:

@@ -9,7 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 
-from imagelock.model.lock import AptPin, AptRemoval, PipPin
+from imagelock.model.lock import (
+    BASE_ROOT,
+    PYTHON_ROOT,
+    SPEC_ROOT,
+    AptPin,
+    AptRemoval,
+    PipPin,
+)
 from imagelock.model.names import Sha256
 
 
@@ -21,8 +28,16 @@ def step_key(kind: str, recipe: int, **parameters: object) -> Sha256:
 
 
 def apt_inputs(packages: tuple[AptPin, ...]) -> list[list[object]]:
-    """Of each .deb: its hash, and whether it was asked for by name (apt's auto mark)."""
-    return [[pin.name, pin.architecture, pin.artifact.sha256, pin.manual] for pin in packages]
+    """Of each .deb: its hash, and whether somebody asked for it (apt's auto mark)."""
+    return [
+        [pin.name, pin.architecture, pin.artifact.sha256, wanted_by_name(pin)] for pin in packages
+    ]
+
+
+def wanted_by_name(pin: AptPin) -> bool:
+    """Whether the spec, the base or the need of a Python asked for it, and no other package."""
+    roots = {SPEC_ROOT, BASE_ROOT, PYTHON_ROOT}
+    return pin.manual or any(requirer.name in roots for requirer in pin.required_by)
 
 
 def removal_inputs(removals: tuple[AptRemoval, ...]) -> list[list[str]]:

@@ -1,0 +1,254 @@
+"""The two layers of an apt step: packages merged, and what configuring them writes.
+
+1. What can be merged is merged without running anything (:mod:`imagelock.layers.merge`).
+2. In a sandbox over it, dpkg unpacks what must run a preinst first, and configures everything.
+
+A package goes to dpkg itself when it has a preinst, replaces one below, or owns a path that is
+diverted, overridden or another's. A bootstrapped root is merged whole, since nothing could run
+before; dpkg then unpacks those with a preinst once more over their own files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from imagelock.build.oci.cache import CachedLayer, LayerCache
+from imagelock.build.oci.database import Database, read_below
+from imagelock.build.oci.sandbox import PATH, Bind, Sandbox, Work
+from imagelock.build.oci.trees import Trees
+from imagelock.layers.deb import Deb, DebControl, refuse_other
+from imagelock.layers.entries import EARLIEST, Entry, Kind, Layer, sort_key
+from imagelock.layers.merge import Below, Merge, NeedsDpkg, merged_usr
+from imagelock.layers.relations import configure_first, unpack_order
+from imagelock.model.errors import BuildError
+from imagelock.model.image import BuiltLayer
+from imagelock.model.lock import AptPin
+from imagelock.model.names import Sha256
+from imagelock.model.plan import AptStep
+from imagelock.model.platform import Platform
+from imagelock.plan.keys import wanted_by_name
+
+_DEBS: Final = "/run/imagelock"
+_POLICY: Final = "/usr/sbin/policy-rc.d"
+_DPKG: Final = ("dpkg", "--log=/dev/null", "--force-unsafe-io", "--force-confold")
+_TAIL: Final = 3000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Package:
+    pin: AptPin
+    deb: Deb
+    control: DebControl
+
+    @property
+    def has_preinst(self) -> bool:
+        return "preinst" in self.control.members
+
+    @property
+    def path(self) -> str:
+        """Where dpkg finds it in the sandbox."""
+        return f"{_DEBS}/{self.pin.name}_{self.pin.architecture}.deb"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Split:
+    """Who is merged and who is unpacked by dpkg."""
+
+    merged: tuple[_Package, ...]
+    unpacked: tuple[_Package, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AptBuilder:
+    """Builds apt steps on what lies below them."""
+
+    cache: LayerCache
+    sandbox: Sandbox
+    trees: Trees
+    platform: Platform
+
+    def build(
+        self, step: AptStep, below: tuple[BuiltLayer, ...], files: Mapping[str, Path]
+    ) -> tuple[CachedLayer, CachedLayer]:
+        """Both layers; ``files`` gives the .debs by sha256."""
+        with ExitStack() as stack:
+            packages = tuple(
+                _opened(pin, stack.enter_context(files[pin.artifact.sha256].open("rb")))
+                for pin in step.packages
+            )
+            epoch = max((p.control.epoch for p in packages), default=EARLIEST)
+            lower = self.trees.names(below)
+            database, under = read_below(self.sandbox.survey(lower) if lower else {})
+            if step.bootstrap:
+                under = Below(links=dict(merged_usr(self.platform.debian_architecture)))
+            data, split = self._merged(
+                step, packages, under=under, database=database, below=below, epoch=epoch
+            )
+        database.mark(p.control for p in packages if not wanted_by_name(p.pin))
+        work = Work(
+            lower=lower + self.trees.names((data.layer,)),
+            commands=tuple(_commands(step, split)),
+            env=environment(epoch),
+            files=(
+                *((f"/{path}", 0o644, text) for path, text in database.written()),
+                (_POLICY, 0o755, "#!/bin/sh\nexit 101\n"),
+            ),
+            links=tuple((_stored(p.pin.artifact.sha256), p.path) for p in split.unpacked),
+            remove=(_POLICY,),
+            binds=(Bind(source=self.cache.store.root / "sha256", target=f"{_DEBS}/store"),),
+        )
+        return data, self._configured(step, work, below, epoch)
+
+    def _merged(
+        self,
+        step: AptStep,
+        packages: tuple[_Package, ...],
+        *,
+        under: Below,
+        database: Database,
+        below: tuple[BuiltLayer, ...],
+        epoch: int,
+    ) -> tuple[CachedLayer, _Split]:
+        """The layer of what can be merged; a package that cannot is left to dpkg."""
+        split = _first_split(step, packages, database)
+        while True:
+            parts = [(p.deb, p.control) for p in split.merged]
+            merge = Merge(parts, under, first=_first_entries(step, self.platform, epoch))
+            layer = Layer(entries=merge.entries(), epoch=epoch)
+            try:
+                data = self.cache.make(self._key("data", step, below), _title(step, "files"), layer)
+            except NeedsDpkg as signal:
+                if signal.index < 0 or step.bootstrap:
+                    raise BuildError(f"cannot be merged: {signal}", where=step.title) from signal
+                other = split.merged[signal.index]
+                split = _Split(
+                    merged=tuple(p for p in split.merged if p is not other),
+                    unpacked=(*split.unpacked, other),
+                )
+                continue
+            waiting = zip(split.merged, merge.conffiles, merge.paths, strict=True)
+            database.add(
+                (p.control, sums, paths) for p, sums, paths in waiting if p not in split.unpacked
+            )
+            return data, split
+
+    def _configured(
+        self, step: AptStep, work: Work, below: tuple[BuiltLayer, ...], epoch: int
+    ) -> CachedLayer:
+        title = _title(step, "configuration")
+        scratch = self.sandbox.scratch()
+        try:
+            code, output = self.sandbox.run(work, scratch / "run")
+            if code:
+                raise BuildError(
+                    f"packages could not be configured (exit status {code}):\n"
+                    f"{output[-_TAIL:].strip()}",
+                    where=step.title,
+                    hint=f"the sandbox is of the tier '{self.sandbox.tier}'",
+                )
+            tar = self._changes(work, scratch, epoch, title)
+            key = self._key("configured", step, below)
+            return self.cache.make_from_tar(key, title, tar, lambda: (epoch, {}))
+        finally:
+            self.sandbox.remove(scratch)
+
+    def _changes(self, work: Work, scratch: Path, epoch: int, title: str) -> Iterator[bytes]:
+        process = self.sandbox.diff(
+            work.lower, scratch / "run/upper", scratch=scratch / "diff", epoch=epoch
+        )
+        assert process.stdout is not None
+        while chunk := process.stdout.read(1 << 20):
+            yield chunk
+        self.sandbox.finish(process, title)
+
+    def _key(self, part: str, step: AptStep, below: tuple[BuiltLayer, ...]) -> str:
+        return _key(self.cache, part, step, below)
+
+
+def find_apt_layers(
+    cache: LayerCache, step: AptStep, below: tuple[BuiltLayer, ...]
+) -> tuple[CachedLayer, CachedLayer] | None:
+    """Both layers of a step if they were made before on the same layers."""
+    data = cache.find(_key(cache, "data", step, below), _title(step, "files"))
+    configured = cache.find(_key(cache, "configured", step, below), _title(step, "configuration"))
+    return (data, configured) if data and configured else None
+
+
+def _key(cache: LayerCache, part: str, step: AptStep, below: tuple[BuiltLayer, ...]) -> str:
+    return cache.key(f"apt-{part}", step.key, *(layer.diff_id for layer in below))
+
+
+def environment(epoch: int) -> tuple[tuple[str, str], ...]:
+    """What maintainer scripts see: nothing of the host's."""
+    return (
+        ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
+        ("DEBIAN_FRONTEND", "noninteractive"),
+        ("HOME", "/root"),
+        ("LC_ALL", "C.UTF-8"),
+        ("PATH", PATH),
+        ("PYTHONHASHSEED", "0"),
+        ("SOURCE_DATE_EPOCH", str(epoch)),
+        ("TZ", "UTC0"),
+    )
+
+
+def _opened(pin: AptPin, file: IO[bytes]) -> _Package:
+    where = f"{pin.name} {pin.version} ({pin.artifact.filename})"
+    deb = Deb(file, where=where)
+    control = deb.control()
+    refuse_other(control, name=pin.name, version=pin.version, where=where)
+    return _Package(pin=pin, deb=deb, control=control)
+
+
+def _first_split(step: AptStep, packages: tuple[_Package, ...], database: Database) -> _Split:
+    if step.bootstrap:
+        return _Split(merged=packages, unpacked=tuple(p for p in packages if p.has_preinst))
+    by_dpkg = [p for p in packages if p.has_preinst or database.has(p.control)]
+    return _Split(merged=tuple(p for p in packages if p not in by_dpkg), unpacked=tuple(by_dpkg))
+
+
+def _first_entries(step: AptStep, platform: Platform, epoch: int) -> list[Entry]:
+    """What a fresh root has before its packages."""
+    if not step.bootstrap:
+        return []
+    aliases = merged_usr(platform.debian_architecture)
+    entries = [
+        Entry(path=path, kind=Kind.SYMLINK, mode=0o777, link=target, mtime=epoch)
+        for path, target in aliases
+    ]
+    entries += [
+        Entry(path=target, kind=Kind.DIRECTORY, mode=0o755, mtime=epoch) for _, target in aliases
+    ]
+    return sorted(entries, key=lambda entry: sort_key(entry.path))
+
+
+def _commands(step: AptStep, split: _Split) -> Iterator[tuple[str, ...]]:
+    if step.removals:
+        names = (f"{removal.name}:{removal.architecture}" for removal in step.removals)
+        yield (*_DPKG, "--force-depends", "--purge", *names)
+    if step.bootstrap:
+        force = (*_DPKG, "--force-depends")
+        if split.unpacked:
+            yield (*force, "--unpack", *(p.path for p in split.unpacked))
+        for name in configure_first([p.control for p in split.merged]):
+            yield (*force, "--configure", name)
+    else:
+        paths = {id(p.control): p.path for p in split.unpacked}
+        order = unpack_order([p.control for p in split.unpacked], [p.control for p in split.merged])
+        for control, needed in order:
+            if needed:
+                yield (*_DPKG, "--configure", *needed)
+            yield (*_DPKG, "--unpack", paths[id(control)])
+    yield (*_DPKG, "--configure", "--pending")
+
+
+def _stored(sha256: Sha256) -> str:
+    return f"{_DEBS}/store/{sha256[:2]}/{sha256[2:]}"
+
+
+def _title(step: AptStep, part: str) -> str:
+    return f"{step.title}, {part}"

@@ -1,0 +1,250 @@
+"""The embedded builder: plan, layers from the cache or made, and the image written out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from imagelock.build.oci.apt import AptBuilder, find_apt_layers
+from imagelock.build.oci.cache import CachedLayer, LayerCache
+from imagelock.build.oci.config import (
+    base_diff_ids,
+    config_descriptor,
+    image_config,
+    image_index,
+    image_manifest,
+)
+from imagelock.build.oci.output import Blob, parse_output, write_output
+from imagelock.build.oci.pure import PureLayers
+from imagelock.build.oci.sandbox import Sandbox, open_sandbox
+from imagelock.build.oci.trees import Trees
+from imagelock.fetch.store import Store
+from imagelock.layers.entries import EARLIEST
+from imagelock.layers.gzip import Compression
+from imagelock.model.archives import Archive, Artifact
+from imagelock.model.errors import BuildError, UsageError
+from imagelock.model.image import (
+    INDEX,
+    MANIFEST,
+    BaseImage,
+    BuildResult,
+    BuiltImage,
+    BuiltLayer,
+    Descriptor,
+)
+from imagelock.model.lock import BasePin, Lock
+from imagelock.model.names import digest, hash_of
+from imagelock.model.plan import AnyStep, AptStep, ImagePlan
+from imagelock.model.platform import Platform
+from imagelock.plan import plan_image
+from imagelock.ports import ImageSource
+
+_THREADS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildContext:
+    """What a build asks of the outside.
+
+    ``folder`` is where copies and sources are relative to. ``source_of`` gives what reads a base
+    image. ``step_done`` is told of each layer as it is there.
+    """
+
+    store: Store
+    fetch: Callable[[Sequence[Artifact], tuple[Archive, ...]], dict[str, Path]]
+    folder: Path
+    source_of: Callable[[BasePin], ImageSource] | None = None
+    step_done: Callable[[BuiltLayer], None] = field(default=lambda _layer: None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """One platform's image and the blobs it needs."""
+
+    image: BuiltImage
+    blobs: tuple[Blob, ...]
+
+
+class OciBuilder:
+    """Builds locks into OCI layouts and archives, without a daemon."""
+
+    name = "oci"
+
+    def __init__(self, *, compression: Compression = Compression.GZIP) -> None:
+        self._compression = compression
+
+    def build(
+        self,
+        lock: Lock,
+        platforms: Sequence[Platform],
+        output: str,
+        *,
+        context: BuildContext,
+        tag: str = "",
+        reference: str = "",
+    ) -> BuildResult:
+        """Build the image of each platform and write them to ``output`` with an index over all.
+
+        ``output`` is ``oci:DIR`` or ``oci-archive:FILE``. ``tag`` names the image in the index.
+        IntegrityError for wrong bytes, BuildError when a sandbox says no.
+        """
+        kind, path = parse_output(output)
+        wanted = _wanted(lock, platforms)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            cache = LayerCache(context.store, self._compression, pool)
+            made = [
+                _PlatformBuild(lock, plan_image(lock, platform), context, cache).run()
+                for platform in wanted
+            ]
+        manifests = [item.image.manifest for item in made]
+        index = image_index(manifests, {})
+        descriptor = Descriptor(
+            media_type=INDEX,
+            digest=digest(f"sha256:{hashlib.sha256(index).hexdigest()}"),
+            size=len(index),
+            annotations=(("org.opencontainers.image.ref.name", tag),) if tag else (),
+        )
+        blobs = [blob for item in made for blob in item.blobs]
+        blobs.append(Blob(descriptor=descriptor, source=index))
+        write_output(kind, path, blobs, image_index([descriptor], {}))
+        return BuildResult(
+            tag=tag,
+            reference=reference or output,
+            index=descriptor,
+            images=tuple(item.image for item in made),
+        )
+
+
+def _wanted(lock: Lock, platforms: Sequence[Platform]) -> list[Platform]:
+    missing = [platform.text for platform in platforms if platform not in lock.platforms]
+    if missing:
+        raise UsageError(
+            f"the lock is not for {', '.join(missing)}",
+            where="--platform",
+            hint=f"it is for {', '.join(p.text for p in lock.platforms)}",
+        )
+    return sorted(set(platforms)) or list(lock.platforms)
+
+
+class _PlatformBuild:
+    """The build of one platform: layers stack up in ``_layers``."""
+
+    def __init__(
+        self, lock: Lock, plan: ImagePlan, context: BuildContext, cache: LayerCache
+    ) -> None:
+        self._lock = lock
+        self._plan = plan
+        self._context = context
+        self._cache = cache
+        self._base: BaseImage | None = None
+        self._base_layers: tuple[BuiltLayer, ...] = ()
+        self._made: list[CachedLayer] = []
+        self._sandbox: Sandbox | None = None
+
+    def run(self) -> _Made:
+        if not self._plan.bootstrapped:
+            self._read_base()
+        for step in self._plan.steps:
+            for made in self._step(step):
+                self._context.step_done(made.layer)
+                self._made.append(made)
+        return self._image()
+
+    def _step(self, step: AnyStep) -> tuple[CachedLayer, ...]:
+        if isinstance(step, AptStep):
+            return self._apt(step)
+        pure = PureLayers(cache=self._cache, folder=self._context.folder)
+        return pure.find(step) or pure.build(step, self._files(step))
+
+    def _apt(self, step: AptStep) -> tuple[CachedLayer, ...]:
+        below = self._below()
+        found = find_apt_layers(self._cache, step, below)
+        if found is not None:
+            return found
+        files = self._files(step)
+        sandbox = self._sandbox = self._sandbox or open_sandbox(self._context.store.root)
+        builder = AptBuilder(
+            cache=self._cache,
+            sandbox=sandbox,
+            trees=Trees(sandbox, self._blob),
+            platform=self._plan.platform,
+        )
+        return builder.build(step, below, files)
+
+    def _files(self, step: AnyStep) -> Mapping[str, Path]:
+        """The step's artifacts, read against their hashes: the store may have been damaged."""
+        files = self._context.fetch(step.artifacts, self._lock.archives)
+        for artifact in step.artifacts:
+            self._context.store.verify(artifact.sha256)
+        return files
+
+    def _below(self) -> tuple[BuiltLayer, ...]:
+        made = tuple(made.layer for made in self._made if not made.empty)
+        return self._base_layers + made
+
+    def _read_base(self) -> None:
+        pin = self._plan.base
+        if self._context.source_of is None:
+            raise BuildError("there is nothing that reads base images here", where=pin.reference)
+        source = self._context.source_of(pin)
+        self._base = source.image(pin.reference, pin.digest, self._plan.platform)
+        ids = base_diff_ids(self._base.config)
+        if len(ids) != len(self._base.layers):
+            raise BuildError("the base's config and manifest disagree", where=pin.reference)
+        self._base_layers = tuple(
+            BuiltLayer(
+                title=f"base: {pin.reference}",
+                descriptor=descriptor,
+                diff_id=digest(diff_id),
+                cached=True,
+            )
+            for descriptor, diff_id in zip(self._base.layers, ids, strict=True)
+        )
+
+    def _blob(self, descriptor: Descriptor) -> Path:
+        """The file of a layer: the base's from its source, ours from the store."""
+        if self._base is not None and descriptor in self._base.layers:
+            assert self._context.source_of is not None
+            pin = self._plan.base
+            return self._context.source_of(pin).layer(pin.reference, descriptor)
+        return self._context.store.path(hash_of(descriptor.digest))
+
+    def _image(self) -> _Made:
+        own = [made for made in self._made if not made.empty]
+        layers = self._base_layers + tuple(made.layer for made in own)
+        epoch = max((made.epoch for made in own), default=EARLIEST)
+        config = image_config(
+            self._base.config if self._base else None,
+            self._plan.platform,
+            self._plan.config,
+            [made.layer for made in own],
+            epoch=epoch,
+        )
+        config_blob = config_descriptor(config, _digest(config))
+        manifest = image_manifest(config_blob, [layer.descriptor for layer in layers])
+        descriptor = Descriptor(
+            media_type=MANIFEST,
+            digest=digest(_digest(manifest)),
+            size=len(manifest),
+            platform=self._plan.platform,
+        )
+        blobs = (
+            *(Blob(descriptor=x.descriptor, source=self._blob(x.descriptor)) for x in layers),
+            Blob(descriptor=config_blob, source=config),
+            Blob(descriptor=descriptor, source=manifest),
+        )
+        image = BuiltImage(
+            platform=self._plan.platform,
+            manifest=descriptor,
+            image_id=config_blob.digest,
+            layers=layers,
+        )
+        return _Made(image=image, blobs=blobs)
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"

@@ -1,0 +1,155 @@
+"""Layers in the store: made once for a key, found by it afterwards.
+
+The record of a layer is small and can be made again; its bytes are an entry of the store under
+their own hash. The key covers the recipe, so that no change of rules meets old bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Final
+
+from imagelock.fetch.store import Store, disk_errors
+from imagelock.layers.entries import Layer
+from imagelock.layers.gzip import Compression, compressed, fixed_blocks
+from imagelock.layers.tar import tar_chunks
+from imagelock.model.image import LAYER_GZIP, LAYER_TAR, LAYER_ZSTD, BuiltLayer, Descriptor
+from imagelock.model.names import Digest, Sha256, digest, digest_of, hash_of
+
+_KIND: Final = "layers"
+_BLOCK: Final = 1 << 20
+_MEDIA_TYPES: Final = {
+    Compression.GZIP: LAYER_GZIP,
+    Compression.ZSTD: LAYER_ZSTD,
+    Compression.NONE: LAYER_TAR,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedLayer:
+    """A layer in the store.
+
+    ``epoch`` is its newest member's time; ``notes`` are JSON values that later steps need;
+    ``empty``: it has no member, so an image leaves it out.
+    """
+
+    layer: BuiltLayer
+    epoch: int
+    empty: bool
+    notes: dict[str, object]
+
+
+@dataclass(slots=True)
+class LayerCache:
+    """Finds and makes layers of one compression."""
+
+    store: Store
+    compression: Compression
+    pool: Executor | None = None
+
+    def key(self, *parts: str) -> str:
+        """The key of a record: what the layer depends on, and how it is packed."""
+        text = json.dumps([self.compression, *parts])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def find(self, key: str, title: str) -> CachedLayer | None:
+        """The layer kept for a key, if its bytes are still there in their size."""
+        value = self.store.record(_KIND, key)
+        if not isinstance(value, dict):
+            return None
+        try:
+            layer = BuiltLayer(
+                title=title,
+                descriptor=Descriptor(
+                    media_type=value["media_type"],
+                    digest=digest(value["digest"]),
+                    size=value["size"],
+                ),
+                diff_id=digest(value["diff_id"]),
+                cached=True,
+            )
+            path = self.store.find(hash_of(layer.descriptor.digest))
+            if path is None or path.stat().st_size != layer.descriptor.size:
+                return None
+            return CachedLayer(
+                layer=layer, epoch=value["epoch"], empty=value["empty"], notes=value["notes"]
+            )
+        except (KeyError, TypeError, ValueError, OSError):
+            return None
+
+    def make(
+        self,
+        key: str,
+        title: str,
+        layer: Layer,
+        *,
+        notes: Callable[[], tuple[int, dict[str, object]]] | None = None,
+    ) -> CachedLayer:
+        """Pack a layer into the store. ``notes`` gives epoch and notes once all is read."""
+
+        def known() -> tuple[int, dict[str, object]]:
+            return notes() if notes else (layer.epoch, {})
+
+        return self.make_from_tar(key, title, tar_chunks(layer.entries), known)
+
+    def make_from_tar(
+        self,
+        key: str,
+        title: str,
+        tar: Iterable[bytes],
+        known: Callable[[], tuple[int, dict[str, object]]],
+    ) -> CachedLayer:
+        """Pack the bytes of a tar into the store, and remember them under the key."""
+        plain = hashlib.sha256()
+        packed = hashlib.sha256()
+        sizes = [0, 0]
+
+        def counted() -> Iterator[bytes]:
+            for block in fixed_blocks(tar, _BLOCK):
+                plain.update(block)
+                sizes[0] += len(block)
+                yield block
+
+        with self.store.temporary() as pending, disk_errors(str(self.store.root)):
+            for chunk in compressed(counted(), self.compression, pool=self.pool):
+                packed.update(chunk)
+                sizes[1] += len(chunk)
+                pending.file.write(chunk)
+            epoch, notes = known()
+            self.store.add_pending(pending, Sha256(packed.hexdigest()))
+        made = CachedLayer(
+            layer=BuiltLayer(
+                title=title,
+                descriptor=Descriptor(
+                    media_type=_MEDIA_TYPES[self.compression],
+                    digest=digest_of(Sha256(packed.hexdigest())),
+                    size=sizes[1],
+                ),
+                diff_id=Digest(f"sha256:{plain.hexdigest()}"),
+                cached=False,
+            ),
+            epoch=epoch,
+            empty=sizes[0] <= 1024,
+            notes=notes,
+        )
+        self._keep(key, made)
+        return made
+
+    def _keep(self, key: str, made: CachedLayer) -> None:
+        self.store.keep_record(
+            _KIND,
+            key,
+            {
+                "media_type": made.layer.descriptor.media_type,
+                "digest": made.layer.descriptor.digest,
+                "size": made.layer.descriptor.size,
+                "diff_id": made.layer.diff_id,
+                "epoch": made.epoch,
+                "empty": made.empty,
+                "notes": made.notes,
+            },
+        )

@@ -1,0 +1,106 @@
+"""Files of the host as entries of a layer: modes by the x bit alone, owners and times fixed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from imagelock.fetch.store import file_chunks
+from imagelock.layers.entries import Entry, Kind, sort_key
+from imagelock.model.errors import Problem, SpecError
+from imagelock.model.spec import CopyRule
+
+
+def copied_entries(folder: Path, rules: Iterable[CopyRule]) -> list[Entry]:
+    """What the rules copy, sorted by target. A later rule wins where two write the same path.
+
+    SpecError for a source that does not exist, leaves the folder, or links out of it.
+    """
+    found: dict[str, Entry] = {}
+    for number, rule in enumerate(rules):
+        place = f"copy[{number}]"
+        source = _inside(folder, rule.source, place)
+        found |= {entry.path: entry for entry in _walk(source, _target(source, rule), place)}
+    return [found[path] for path in sorted(found, key=sort_key)]
+
+
+def entries_digest(entries: Iterable[Entry]) -> str:
+    """A hash over paths, kinds, modes and contents. Reads the entries up."""
+    state = hashlib.sha256()
+    for entry in entries:
+        content = hashlib.sha256()
+        for chunk in entry.content:
+            content.update(chunk)
+        fields = (entry.path, entry.kind.name, f"{entry.mode:o}", entry.link, content.hexdigest())
+        state.update("\0".join(fields).encode("utf-8", "surrogateescape") + b"\n")
+    return state.hexdigest()
+
+
+def _target(source: Path, rule: CopyRule) -> str:
+    target = rule.target.strip("/")
+    if rule.target.endswith("/") and not source.is_dir():
+        return f"{target}/{source.name}".lstrip("/")
+    return target
+
+
+def _walk(source: Path, target: str, place: str) -> Iterator[Entry]:
+    status = source.lstat()
+    if stat.S_ISDIR(status.st_mode):
+        if target:
+            yield Entry(path=target, kind=Kind.DIRECTORY, mode=0o755)
+        for child in sorted(source.iterdir(), key=lambda item: sort_key(item.name)):
+            yield from _walk(child, f"{target}/{child.name}".lstrip("/"), place)
+    elif stat.S_ISLNK(status.st_mode):
+        link = os.readlink(source)  # noqa: PTH115 — a Path would change the text
+        yield Entry(path=target, kind=Kind.SYMLINK, mode=0o777, link=_kept(link, target, place))
+    elif stat.S_ISREG(status.st_mode):
+        yield Entry(
+            path=target,
+            mode=0o755 if status.st_mode & 0o100 else 0o644,
+            size=status.st_size,
+            content=_content(source),
+        )
+    else:
+        raise _problem(place, f"'{source}' is neither file, folder nor link")
+
+
+def _kept(link: str, target: str, place: str) -> str:
+    """A link may lead anywhere in the image, and never above its root."""
+    depth = target.count("/")
+    for part in PurePosixPath(link).parts:
+        depth += -1 if part == ".." else 1
+        if depth < 0 and not link.startswith("/"):
+            raise _problem(place, f"the link '{target}' leads out of the image")
+    return link
+
+
+def _inside(folder: Path, source: str, place: str) -> Path:
+    path = folder / source
+    resolved = path.resolve()
+    if not resolved.is_relative_to(folder.resolve()):
+        raise _problem(place, f"'{source}' is outside of the spec's folder")
+    if not path.exists():
+        raise _problem(place, f"'{source}' does not exist")
+    return path
+
+
+def _problem(place: str, message: str) -> SpecError:
+    return SpecError((Problem(source="spec", line=0, column=0, path=place, message=message),))
+
+
+class _Content:
+    """A file's bytes, opened when they are asked for and as often."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self._path.open("rb") as file:
+            yield from file_chunks(file)
+
+
+def _content(path: Path) -> Iterable[bytes]:
+    return _Content(path)

@@ -1,0 +1,110 @@
+"""Commands in the root of a sandbox, under a first process that reaps and dies with them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from imagelock.build.oci.inside import mounts, namespaces
+
+_ISOLATED = (
+    namespaces.CLONE_NEWNS
+    | namespaces.CLONE_NEWPID
+    | namespaces.CLONE_NEWIPC
+    | namespaces.CLONE_NEWUTS
+)
+
+
+def run_job(job: dict[str, Any]) -> int:
+    """Set the sandbox up, run the commands in order, and return the first status that is not 0."""
+    flags = _ISOLATED if job["network"] else _ISOLATED | namespaces.CLONE_NEWNET
+    namespaces.unshare(flags)
+    first = os.fork()
+    if first:
+        return _status(os.waitpid(first, 0)[1])
+    namespaces.die_with_parent()
+    try:
+        code = _as_first_process(job)
+    except BaseException as error:  # noqa: BLE001 — a forked child must not return
+        sys.stderr.write(f"sandbox: {type(error).__name__}: {error}\n")
+        code = 125
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _as_first_process(job: dict[str, Any]) -> int:
+    os.umask(0o022)
+    mounts.make_private()
+    root = job["root"]
+    mounts.mount_overlay(
+        root,
+        trees=job["trees"],
+        lower=job["lower"],
+        upper=job["upper"],
+        work=job["work"],
+        user=job["user"],
+    )
+    mounts.furnish(root)
+    for source, target, is_folder in job["binds"]:
+        place = Path(root, target.lstrip("/"))
+        if is_folder:
+            place.mkdir(parents=True, exist_ok=True)
+        else:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.touch()
+        mounts.bind(source, str(place))
+    namespaces.call("sethostname", b"imagelock", 9)
+    mounts.enter(root)
+    _prepare(job)
+    namespaces.drop_capabilities()
+    for command in job["commands"]:
+        code = _run(command, job)
+        if code:
+            return code
+    for path in job["remove"]:
+        Path(path).unlink(missing_ok=True)
+    return 0
+
+
+def _prepare(job: dict[str, Any]) -> None:
+    for path, mode, text in job["files"]:
+        place = Path(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(text.encode("utf-8", "surrogateescape"))
+        place.chmod(mode)
+    for target, path in job["links"]:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).symlink_to(target)
+
+
+def _run(command: list[str], job: dict[str, Any]) -> int:
+    child = os.fork()
+    if child == 0:
+        try:
+            _become(job)
+            os.chdir(job["workdir"])
+            os.execvpe(command[0], command, job["env"])  # noqa: S606 — there is no shell to want
+        except OSError as error:
+            sys.stderr.write(f"{command[0]}: {error.strerror}\n")
+            sys.stderr.flush()
+        os._exit(127)
+    while True:
+        ended, status = os.wait()
+        if ended == child:
+            return _status(status)
+
+
+def _become(job: dict[str, Any]) -> None:
+    uid, gid, groups = job["identity"]
+    if (uid, gid) != (0, 0):
+        os.setgroups(groups)
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+
+
+def _status(status: int) -> int:
+    """As a shell says it: the exit code, or 128 and the signal."""
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code

@@ -1,0 +1,134 @@
+"""Where an image goes: an OCI layout in a folder, or the same in one tar (image-layout.md)."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from imagelock.build.oci.config import canonical
+from imagelock.fetch.store import disk_errors, file_chunks
+from imagelock.layers.entries import Entry, Kind
+from imagelock.layers.tar import tar_chunks
+from imagelock.model.errors import IntegrityError, UsageError
+from imagelock.model.image import Descriptor
+from imagelock.model.names import hash_of
+
+LAYOUT: Final = canonical({"imageLayoutVersion": "1.0.0"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """A blob to write: a descriptor, and its bytes or the file that holds them."""
+
+    descriptor: Descriptor
+    source: Path | bytes
+
+
+def parse_output(text: str) -> tuple[str, Path]:
+    """``oci:DIR`` or ``oci-archive:FILE`` as kind and path. UsageError for others."""
+    kind, _, path = text.partition(":")
+    if kind not in {"oci", "oci-archive"} or not path:
+        raise UsageError(
+            f"expected oci:DIR or oci-archive:FILE, got '{text}'",
+            where="--output",
+            hint="the outputs `docker` and `registry` are made by other builders",
+        )
+    return kind, Path(path)
+
+
+def write_output(kind: str, path: Path, blobs: Iterable[Blob], index: bytes) -> None:
+    """Write an image; ``index`` becomes index.json, last, so that a cut-short write shows none."""
+    unique = {blob.descriptor.digest: blob for blob in blobs}
+    ordered = [unique[key] for key in sorted(unique)]
+    with disk_errors(str(path)):
+        if kind == "oci":
+            _write_layout(path, ordered, index)
+        else:
+            _write_archive(path, ordered, index)
+
+
+def _write_layout(folder: Path, blobs: list[Blob], index: bytes) -> None:
+    target = folder / "blobs" / "sha256"
+    target.mkdir(parents=True, exist_ok=True)
+    for blob in blobs:
+        place = target / hash_of(blob.descriptor.digest)
+        if _is_there(place, blob.descriptor.size):
+            continue
+        with _replacing(place) as file:
+            for chunk in _checked(blob):
+                file.write(chunk)
+    for name, data in (("oci-layout", LAYOUT), ("index.json", index)):
+        place = folder / name
+        if not place.is_file() or place.read_bytes() != data:
+            with _replacing(place) as file:
+                file.write(data)
+
+
+def _write_archive(path: Path, blobs: list[Blob], index: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _replacing(path) as file:
+        for chunk in tar_chunks(_members(blobs, index)):
+            file.write(chunk)
+
+
+def _members(blobs: list[Blob], index: bytes) -> Iterator[Entry]:
+    for folder in ("blobs", "blobs/sha256"):
+        yield Entry(path=folder, kind=Kind.DIRECTORY, mode=0o755)
+    for blob in blobs:
+        yield Entry(
+            path=f"blobs/sha256/{hash_of(blob.descriptor.digest)}",
+            size=blob.descriptor.size,
+            content=_checked(blob),
+        )
+    yield Entry(path="index.json", size=len(index), content=(index,))
+    yield Entry(path="oci-layout", size=len(LAYOUT), content=(LAYOUT,))
+
+
+def _is_there(place: Path, size: int) -> bool:
+    """Whether a blob was written before. It came whole, by rename, under its hash."""
+    try:
+        return place.stat().st_size == size
+    except FileNotFoundError:
+        return False
+
+
+def _checked(blob: Blob) -> Iterator[bytes]:
+    """The bytes of a blob; IntegrityError at the end when they are not the promised ones."""
+    state = hashlib.sha256()
+    size = 0
+    with contextlib.ExitStack() as stack:
+        if isinstance(blob.source, bytes):
+            chunks: Iterable[bytes] = (blob.source,)
+        else:
+            chunks = file_chunks(stack.enter_context(blob.source.open("rb")))
+        for chunk in chunks:
+            state.update(chunk)
+            size += len(chunk)
+            yield chunk
+    if size != blob.descriptor.size or state.hexdigest() != hash_of(blob.descriptor.digest):
+        raise IntegrityError(
+            f"expected {blob.descriptor.digest}, got sha256:{state.hexdigest()}",
+            where=str(blob.source) if isinstance(blob.source, Path) else "blob",
+            hint="run `imagelock store verify --repair`, then build again",
+        )
+
+
+@contextlib.contextmanager
+def _replacing(place: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of another when all is written, and is gone otherwise."""
+    descriptor, name = tempfile.mkstemp(prefix=".imagelock.", dir=place.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+        Path(name).rename(place)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,320 @@
+"""Sandboxes: which kind this machine allows, and jobs in them.
+
+Tiers, best first; each is tried with a small overlay before it is used:
+
+- ``root``: we are root; owners are real.
+- ``subuid``: a user namespace with a range of /etc/subuid, written by newuidmap(1).
+- ``single``: a user namespace with one id. Every file is root's; what changes owners fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import IO, Final
+
+import imagelock
+from imagelock.model.errors import BuildError, IntegrityError
+
+PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_RANGE: Final = 65536
+_TAIL: Final = 4000
+
+
+class Tier(StrEnum):
+    """How a sandbox gets its rights."""
+
+    ROOT = "root"
+    SUBUID = "subuid"
+    SINGLE = "single"
+
+    @property
+    def user(self) -> bool:
+        """Whether it is a user namespace."""
+        return self is not Tier.ROOT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bind:
+    """A file or folder of the host shown in the sandbox, read-only."""
+
+    source: Path
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What to run: ``files`` (path, mode, text) are written first, ``remove`` deleted at last.
+
+    ``lower`` names trees, lowest first. ``identity`` is uid, gid and further groups.
+    """
+
+    lower: tuple[str, ...]
+    commands: tuple[tuple[str, ...], ...]
+    env: tuple[tuple[str, str], ...]
+    files: tuple[tuple[str, int, str], ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    remove: tuple[str, ...] = ()
+    binds: tuple[Bind, ...] = ()
+    network: bool = False
+    workdir: str = "/"
+    identity: tuple[int, int, tuple[int, ...]] = (0, 0, ())
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """Jobs of one tier over the trees in a folder."""
+
+    tier: Tier
+    trees: Path
+    maps: dict[str, list[list[int]]] = field(default_factory=dict)
+
+    def run(self, work: Work, scratch: Path, *, interactive: bool = False) -> tuple[int, str]:
+        """Run the commands over an overlay in ``scratch``; the status and the output's end."""
+        job = self._job("run", root=_made(scratch / "root"), lower=list(work.lower))
+        job |= {
+            "upper": _made(scratch / "upper"),
+            "work": _made(scratch / "work"),
+            "commands": [list(command) for command in work.commands],
+            "env": dict(work.env),
+            "files": [list(item) for item in work.files],
+            "links": [list(item) for item in work.links],
+            "remove": list(work.remove),
+            "binds": [[str(b.source), b.target, b.source.is_dir()] for b in work.binds],
+            "network": work.network,
+            "workdir": work.workdir,
+            "identity": [work.identity[0], work.identity[1], list(work.identity[2])],
+        }
+        # `upper` must be the root folder's own mode; mkdir went through the umask.
+        (scratch / "upper").chmod(0o755)
+        if interactive:
+            process = self._start(job, stdin=None, stdout=None, stderr=None)
+            return process.wait(), ""
+        process = self._start(
+            job, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        output = _tail(process)
+        return process.wait(), output
+
+    def unpack(self, tar: IO[bytes], name: str, *, where: str) -> None:
+        """Unpack a layer's tar as the tree of that name; whole or not at all."""
+        scratch = self.scratch()
+        try:
+            job = self._job("unpack", folder=str(scratch / "tree"), where=where)
+            process = self._start(
+                job, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            )
+            _feed(tar, process)
+            _, error = process.communicate()
+            self._checked(process.returncode, error, where)
+            target = self.trees / name
+            try:
+                (scratch / "tree").rename(target)
+            except OSError:
+                if not target.is_dir():
+                    raise
+        finally:
+            self.remove(scratch)
+
+    def diff(
+        self, lower: tuple[str, ...], upper: Path, *, scratch: Path, epoch: int
+    ) -> subprocess.Popen[bytes]:
+        """A process whose stdout is the tar of what was written over ``lower``."""
+        job = self._job("diff", root=_made(scratch / "root"), lower=list(lower))
+        job |= {"upper": str(upper), "epoch": epoch}
+        return self._start(
+            job, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def finish(self, process: subprocess.Popen[bytes], where: str) -> None:
+        """Wait for a process whose stdout was read; an error when it failed."""
+        error = process.stderr.read() if process.stderr else b""
+        self._checked(process.wait(), error, where)
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()
+
+    def survey(self, lower: tuple[str, ...]) -> dict[str, object]:
+        """Links, folders and dpkg's files of the tree that the layers make together."""
+        scratch = self.scratch()
+        try:
+            job = self._job("survey", root=_made(scratch / "root"), lower=list(lower))
+            process = self._start(
+                job, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+            answer, error = process.communicate()
+            self._checked(process.returncode, error, "survey")
+            value: dict[str, object] = json.loads(answer)
+            return value
+        finally:
+            self.remove(scratch)
+
+    def scratch(self) -> Path:
+        """A new folder beside the trees, so that renames stay on one file system."""
+        self.trees.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="tmp.", dir=self.trees))
+
+    def remove(self, *folders: Path) -> None:
+        """Remove folders whoever owns what is in them."""
+        there = [str(folder) for folder in folders if folder.exists()]
+        if there:
+            job = self._job("remove", folders=there)
+            self._start(job, stdin=subprocess.DEVNULL, stdout=None, stderr=None).wait()
+        for folder in folders:
+            if folder.exists():
+                folder.rmdir()
+
+    def probe(self) -> bool:
+        """Whether this machine allows the tier."""
+        with tempfile.TemporaryDirectory(dir=_made(self.trees)) as folder:
+            job = self._job("probe", folder=f"{folder}/probe")
+            process = self._start(
+                job, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            works = process.wait() == 0
+            self.remove(Path(folder, "probe"))
+            return works
+
+    def _job(self, task: str, **values: object) -> dict[str, object]:
+        return {
+            "task": task,
+            "maps": self.maps,
+            "user": self.tier.user,
+            "single": self.tier is Tier.SINGLE,
+            "trees": str(self.trees),
+            **values,
+        }
+
+    def _start(
+        self,
+        job: dict[str, object],
+        *,
+        stdin: int | None,
+        stdout: int | None,
+        stderr: int | None,
+    ) -> subprocess.Popen[bytes]:
+        reading, writing = os.pipe()
+        package = str(Path(imagelock.__file__).parent.parent)
+        command = [sys.executable, "-P", "-s", "-m", "imagelock.build.oci.inside", str(reading)]
+        environment = {"PATH": os.environ.get("PATH", PATH), "PYTHONPATH": package}
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                pass_fds=(reading,),
+                env=environment,
+            )
+        finally:
+            os.close(reading)
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(json.dumps(job).encode())
+        return process
+
+    def _checked(self, code: int, error: bytes, where: str) -> None:
+        if code == 0:
+            return
+        if code == 5:
+            told = json.loads(error)
+            raise IntegrityError(told["message"], where=told["where"] or where, hint=told["hint"])
+        raise BuildError(
+            f"the sandbox failed: {error.decode('utf-8', 'replace')[-_TAIL:].strip()}",
+            where=where,
+            hint=f"the sandbox is of the tier '{self.tier}'",
+        )
+
+
+def open_sandbox(root: Path) -> Sandbox:
+    """The best sandbox this machine allows, its trees below ``root``. BuildError for none."""
+    tried = []
+    for tier in Tier:
+        maps = _maps(tier)
+        if maps is None:
+            tried.append(f"{tier}: {_why_not(tier)}")
+            continue
+        sandbox = Sandbox(tier=tier, trees=root / "trees" / tier, maps=maps)
+        if _probed(tier, str(sandbox.trees)):
+            return sandbox
+        tried.append(f"{tier}: the kernel refused")
+    raise BuildError(
+        "no sandbox can be made here (" + "; ".join(tried) + ")",
+        where="sandbox",
+        hint="run as root, or allow user namespaces with overlayfs (Linux 5.11 or later)",
+    )
+
+
+@cache
+def _probed(tier: Tier, trees: str) -> bool:
+    maps = _maps(tier)
+    return maps is not None and Sandbox(tier=tier, trees=Path(trees), maps=maps).probe()
+
+
+def _maps(tier: Tier) -> dict[str, list[list[int]]] | None:
+    """The id maps of a tier; None when we cannot have it."""
+    uid, gid = os.geteuid(), os.getegid()
+    match tier:
+        case Tier.ROOT:
+            return {} if uid == 0 else None
+        case Tier.SUBUID:
+            ranges = {kind: _range(f"/etc/sub{kind}") for kind in ("uid", "gid")}
+            if uid == 0 or None in ranges.values():
+                return None
+            own = {"uid": uid, "gid": gid}
+            return {
+                kind: [[0, own[kind], 1], [1, start or 0, _RANGE - 1]]
+                for kind, start in ranges.items()
+            }
+        case Tier.SINGLE:
+            return {"uid": [[0, uid, 1]], "gid": [[0, gid, 1]]}
+
+
+def _range(path: str) -> int | None:
+    """The first id of our range (subuid(5)), large enough for every id of Debian's."""
+    try:
+        name = pwd.getpwuid(os.geteuid()).pw_name
+        lines = Path(path).read_text().splitlines()
+    except (KeyError, OSError):
+        return None
+    for line in lines:
+        user, _, rest = line.partition(":")
+        start, _, count = rest.partition(":")
+        mine = user in {name, str(os.geteuid())}
+        if mine and start.isdigit() and count.isdigit() and int(count) >= _RANGE - 1:
+            return int(start)
+    return None
+
+
+def _why_not(tier: Tier) -> str:
+    return "we are not root" if tier is Tier.ROOT else "no range in /etc/subuid and /etc/subgid"
+
+
+def _made(folder: Path) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder)
+
+
+def _feed(tar: IO[bytes], process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    try:
+        while chunk := tar.read(1 << 20):
+            process.stdin.write(chunk)
+    except BrokenPipeError:
+        return  # its status says why
+
+
+def _tail(process: subprocess.Popen[bytes]) -> str:
+    assert process.stdout is not None
+    kept = b""
+    with process.stdout as stream:
+        while chunk := os.read(stream.fileno(), 1 << 16):
+            kept = (kept + chunk)[-64 * 1024 :]
+    return kept.decode("utf-8", "replace")

@@ -1,0 +1,94 @@
+"""Layers as folders, for overlays: made on first use and kept beside the store."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from imagelock.build.oci.sandbox import Sandbox
+from imagelock.model.errors import IntegrityError
+from imagelock.model.image import BuiltLayer, Descriptor
+from imagelock.model.names import Digest
+
+_NAME = 20
+"""Hex digits in a tree's name: short, since the kernel reads a page of mount options."""
+
+
+class Blobs(Protocol):
+    """Where the bytes of a layer are."""
+
+    def __call__(self, descriptor: Descriptor) -> Path:
+        """A file that holds them."""
+        ...
+
+
+class Trees:
+    """The unpacked layers of a sandbox's tier."""
+
+    def __init__(self, sandbox: Sandbox, blobs: Blobs) -> None:
+        self._sandbox = sandbox
+        self._blobs = blobs
+
+    def names(self, layers: tuple[BuiltLayer, ...]) -> tuple[str, ...]:
+        """The names of the layers' trees, lowest first, each unpacked if it was not."""
+        for layer in layers:
+            if not (self._sandbox.trees / tree_name(layer.diff_id)).is_dir():
+                self._unpack(layer)
+        return tuple(tree_name(layer.diff_id) for layer in layers)
+
+    def _unpack(self, layer: BuiltLayer) -> None:
+        where = f"layer {layer.descriptor.digest}"
+        self._sandbox.trees.mkdir(parents=True, exist_ok=True)
+        with open_layer(self._blobs(layer.descriptor), layer.descriptor.media_type) as file:
+            checked = _Checked(file, layer.diff_id, where)
+            self._sandbox.unpack(checked, tree_name(layer.diff_id), where=where)  # type: ignore[arg-type]
+
+
+def tree_name(diff_id: Digest) -> str:
+    """The folder of a layer."""
+    return diff_id.partition(":")[2][:_NAME]
+
+
+class _Checked:
+    """A stream that is the promised one when it ends, or an IntegrityError."""
+
+    def __init__(self, file: IO[bytes], diff_id: Digest, where: str) -> None:
+        self._file = file
+        self._diff_id = diff_id
+        self._where = where
+        self._state = hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        try:
+            data = self._file.read(size)
+        except (EOFError, OSError, zlib.error) as error:
+            raise IntegrityError(f"cannot be unpacked: {error}", where=self._where) from error
+        self._state.update(data)
+        if not data and f"sha256:{self._state.hexdigest()}" != self._diff_id:
+            raise IntegrityError(
+                f"expected the diff ID {self._diff_id}, got sha256:{self._state.hexdigest()}",
+                where=self._where,
+                hint="run `imagelock store verify --repair`",
+            )
+        return data
+
+
+@contextlib.contextmanager
+def open_layer(path: Path, media_type: str) -> Iterator[IO[bytes]]:
+    """The uncompressed bytes of a layer as a stream."""
+    with path.open("rb") as raw:
+        if media_type.endswith("gzip"):
+            with gzip.GzipFile(fileobj=raw, mode="rb") as file:
+                yield file  # type: ignore[misc]
+        elif media_type.endswith("zstd"):
+            import zstandard
+
+            stream: Any = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+            yield stream
+        else:
+            yield raw
