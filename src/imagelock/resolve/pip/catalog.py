@@ -76,16 +76,24 @@ class Catalog:
             entry._choice = self.chooser.choose(listing.project.name, release.files)  # noqa: SLF001
         return entry._choice  # noqa: SLF001
 
-    def matching(
-        self, name: PipName, specifiers: tuple[str, ...], *, pinned: bool
-    ) -> Iterator[tuple[Entry, Choice]]:
-        """The versions that every specifier allows and that have a file, in order.
+    def usable(self, listing: Listing, entry: Entry) -> Choice | None:
+        """The choice for a version if it may be installed: it has a file, not yanked (PEP 592)."""
+        choice = self.choice(listing, entry)
+        if choice.file is None:
+            return None
+        if choice.yanked:
+            assert listing.project is not None
+            if not self.chooser.pinned(listing.project.name, entry.version):
+                return None
+        return choice
 
-        ``pinned`` says that yanked files may be used (PEP 592).
-        """
+    def matching(
+        self, name: PipName, specifiers: tuple[str, ...]
+    ) -> Iterator[tuple[Entry, Choice]]:
+        """The versions that every specifier allows and that can be installed, in order."""
         listing = self.listing(name)
         for entry in listing.entries:
             if all(allows(specifier, entry.version) for specifier in specifiers):
-                choice = self.choice(listing, entry)
-                if choice.file is not None and (pinned or not choice.yanked):
+                choice = self.usable(listing, entry)
+                if choice is not None:
                     yield entry, choice

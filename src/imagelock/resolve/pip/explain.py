@@ -2,36 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 
 from imagelock.model.errors import NoSolution
 from imagelock.model.names import PipName
-from imagelock.resolve.pip.policy import NO_WHEEL, ONLY_SDIST, WRONG_PYTHON, YANKED
-from imagelock.resolve.pip.provider import IMPOSSIBLE, Information, Provider
+from imagelock.resolve.pip.policy import NO_WHEEL, ONLY_SDIST, TOO_NEW, WRONG_PYTHON, YANKED
+from imagelock.resolve.pip.proof import Fact, Packages
+from imagelock.resolve.pip.provider import IMPOSSIBLE, Key, Provider
 
 _SHOWN = 6
+_VARIANTS = 2
+_PROJECTS = 3
+_REASONS = 3
 
 
-def explain(provider: Provider, causes: Collection[Information]) -> NoSolution:
-    """The error for a set of wishes that cannot be met together."""
+def explain(packages: Packages, facts: Iterable[Fact]) -> NoSolution:
+    """The error for facts that cannot all hold, in the order in which one leads to the next."""
+    ordered = _ordered(list(facts))
     lines: dict[str, None] = {}
-    names: dict[PipName, None] = {}
-    for wish, parent in causes:
-        who = f"{parent.name} {parent.version}" if parent else "the spec"
-        if wish.name == IMPOSSIBLE:
-            lines[f"{who} cannot be used: {wish.specifier}"] = None
-        else:
-            extra = f"[{wish.extra}]" if wish.extra else ""
-            lines[f"{who} requires {wish.name}{extra}{wish.specifier}"] = None
-            names[wish.name] = None
-    for name in names:
-        for specifier in provider.constraints(name):
+    for parent, name in dict.fromkeys((fact.parent, fact.wish.name) for fact in ordered):
+        group = [fact for fact in ordered if (fact.parent, fact.wish.name) == (parent, name)]
+        lines.update(dict.fromkeys(_wishes(packages, parent, group)))
+    conflicts = _conflicts(packages, ordered)
+    for name in conflicts:
+        for specifier in packages.provider.constraints(name):
             lines[f"a constraint says {name}{specifier}"] = None
-        lines.update(dict.fromkeys(_versions(provider, name)))
+    for name in conflicts[:_PROJECTS]:
+        lines.update(dict.fromkeys(_versions(packages.provider, name)))
     text = "\n".join(f"  {line}" for line in lines)
     return NoSolution(
-        f"no set of versions satisfies all requirements\n{text}", hint=_hint(provider, names)
+        f"no set of versions satisfies all requirements\n{text}",
+        hint=_hint(packages.provider, conflicts),
     )
+
+
+def _ordered(facts: list[Fact]) -> list[Fact]:
+    """Breadth first from the spec, so that every parent was required in a line above."""
+    known: list[Fact] = []
+    reached: set[Key | None] = {None}
+    waiting = facts
+    while waiting:
+        layer = [fact for fact in waiting if fact.parent in reached]
+        if not layer:
+            return known + waiting
+        known += layer
+        reached |= {fact.wish.key for fact in layer}
+        waiting = [fact for fact in waiting if fact not in layer]
+    return known
+
+
+def _wishes(packages: Packages, parent: Key | None, group: list[Fact]) -> Iterator[str]:
+    """The wishes of one parent on one project: each, or their common point if there are many."""
+    merged: dict[str, int] = {}
+    for fact in group:
+        wish = fact.wish
+        if wish.exactly:
+            continue  # an extra's tie to its own project explains nothing
+        extra = f"[{wish.extra}]" if wish.extra else ""
+        said = f"{wish.name}{extra}{wish.specifier}"
+        merged[wish.specifier if wish.name == IMPOSSIBLE else said] = (
+            merged.get(said, 0) | fact.bits
+        )
+    verb = "cannot be used:" if group[0].wish.name == IMPOSSIBLE else "requires"
+    if parent is None:
+        yield from (f"the spec requires {said}" for said in merged)
+    elif len(merged) <= _VARIANTS:
+        for said, bits in merged.items():
+            yield f"{_some_of(packages, parent, bits)} {verb} {said}"
+    else:
+        together = 0
+        for bits in merged.values():
+            together |= bits
+        newest = max(merged, key=lambda said: -(merged[said] & -merged[said]))
+        example = packages.versions(parent, merged[newest])[-1]
+        yield (
+            f"{_some_of(packages, parent, together)} {verb} one of {len(merged)} ranges,"
+            f" {example} for example {newest}"
+        )
+
+
+def _some_of(packages: Packages, key: Key, bits: int) -> str:
+    name = f"{key[0]}[{key[1]}]" if key[1] else key[0]
+    versions = packages.versions(key, bits)
+    if len(versions) == 1:
+        return f"{name} {versions[0]}"
+    everything = packages.domain(key) & ~1
+    all_of = ", every version there is," if bits & everything == everything else ""
+    return f"{name} {versions[0]} to {versions[-1]} ({len(versions)} versions){all_of}"
+
+
+def _conflicts(packages: Packages, facts: list[Fact]) -> list[PipName]:
+    """The projects that are wanted in ways that exclude each other, or that nothing satisfies."""
+    wanted: dict[PipName, list[Fact]] = {}
+    for fact in facts:
+        if fact.wish.name != IMPOSSIBLE:
+            wanted.setdefault(fact.wish.name, []).append(fact)
+    hopeless = [
+        name
+        for name, group in wanted.items()
+        if any(not packages.mask(fact.wish) for fact in group)
+    ]
+    if hopeless:
+        return hopeless
+    return [
+        name
+        for name, group in wanted.items()
+        if len({fact.wish.specifier for fact in group}) > 1
+        and any(
+            not packages.mask(one.wish) & packages.mask(other.wish)
+            for one in group
+            for other in group
+            if one.wish.extra == other.wish.extra
+        )
+    ] or list(wanted)
 
 
 def _versions(provider: Provider, name: PipName) -> Iterator[str]:
@@ -39,37 +122,40 @@ def _versions(provider: Provider, name: PipName) -> Iterator[str]:
     if listing.project is None:
         yield f"no index has a project {name}"
         return
-    usable, reasons = [], dict[str, list[str]]()
+    usable: list[str] = []
+    reasons: dict[str, list[str]] = {}
     for entry in listing.entries:
         choice = provider.catalog.choice(listing, entry)
         if choice.file is None:
             reasons.setdefault(choice.reason, []).append(entry.version)
-        elif choice.yanked:
+        elif provider.catalog.usable(listing, entry) is None:
             reasons.setdefault(YANKED, []).append(entry.version)
         else:
             usable.append(entry.version)
     yield f"there is {name} {_some(usable)}" if usable else f"no version of {name} can be used"
-    for reason in list(reasons)[:3]:
-        yield f"{name} {_some(reasons[reason])} {reason}"
+    for reason in sorted(reasons, key=lambda reason: -len(reasons[reason]))[:_REASONS]:
+        yield f"not usable: {name} {_some(reasons[reason])} {reason}"
 
 
 def _some(versions: list[str]) -> str:
     shown = ", ".join(versions[:_SHOWN])
-    return f"{shown} and {len(versions) - _SHOWN} more" if len(versions) > _SHOWN else shown
+    return f"{shown} and {len(versions) - _SHOWN} older" if len(versions) > _SHOWN else shown
 
 
-def _hint(provider: Provider, names: Collection[PipName]) -> str:
+def _hint(provider: Provider, names: list[PipName]) -> str:
     for name in names:
         listing = provider.catalog.listing(name)
         if listing.project is None:
             return f"is '{name}' spelt as on the index, and is the index in [pip]?"
-        choices = [provider.catalog.choice(listing, entry) for entry in listing.entries]
-        if any(choice.file and not choice.yanked for choice in choices):
+        if any(provider.catalog.usable(listing, entry) for entry in listing.entries):
             continue
-        if any(choice.reason == ONLY_SDIST for choice in choices):
+        reasons = [provider.catalog.choice(listing, entry).reason for entry in listing.entries]
+        if ONLY_SDIST in reasons:
             return f'write allow-sdist = ["{name}"] under [pip] to build it from source'
-        if any(choice.reason == NO_WHEEL for choice in choices):
+        if NO_WHEEL in reasons:
             return f"{name} has no wheel for this platform: drop the platform or the package"
-        if any(choice.reason.startswith(WRONG_PYTHON) for choice in choices):
-            return f"choose another Python, or an older {name} by relaxing exclude-newer"
+        if any(reason.startswith(WRONG_PYTHON) for reason in reasons):
+            return f"{name} needs another Python: change python in the spec"
+        if TOO_NEW in reasons:
+            return "choose a later exclude-newer, or a shorter span"
     return "loosen one of these requirements, or write an override under [pip]"

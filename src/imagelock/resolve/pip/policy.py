@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 
-from packaging.version import InvalidVersion
-
 from imagelock.model.names import PipName
 from imagelock.model.python import PythonTarget
 from imagelock.model.spec import Prerelease
@@ -78,12 +76,26 @@ class Chooser:
         self.policy = policy
         self._tags = TargetTags(target)
         self._python = target.version
-        named = {item.name for item in direct if names_prerelease(item.specifier)}
-        self._named_prereleases = frozenset(named)
+        listed = tuple(direct)
+        self._named_prereleases = frozenset(
+            item.name for item in listed if names_prerelease(item.specifier)
+        )
+        self._pins = {
+            name: tuple(
+                item.specifier
+                for item in listed
+                if item.name == name and pins_exactly(item.specifier)
+            )
+            for name in {item.name for item in listed}
+        }
 
     def python_allows(self, requires_python: str | None) -> bool:
         """Whether the target's exact Python satisfies a Requires-Python."""
         return not requires_python or _python_allows(requires_python, self._python)
+
+    def pinned(self, name: PipName, version: str) -> bool:
+        """Whether a root, constraint or override names exactly this version."""
+        return any(allows(specifier, version) for specifier in self._pins.get(name, ()))
 
     def allows_prereleases(self, project: Project) -> bool:
         """Whether pre-releases of a project are candidates (uv's four policies).
@@ -140,19 +152,3 @@ class Chooser:
         if sdists and NO_WHEEL not in seen:
             return Choice(None, ONLY_SDIST)
         return Choice(None, min(seen) if seen else ONLY_SDIST if sdists else NO_WHEEL)
-
-
-def orders_versions(texts: Iterable[str]) -> list[str]:
-    """Version texts that PEP 440 can order, the newest first; others do not count."""
-    found = []
-    for text in texts:
-        try:
-            found.append((version(text), text))
-        except InvalidVersion:
-            continue
-    return [text for _version, text in sorted(found, reverse=True)]
-
-
-def pinned_by(requirements: Iterable[Parsed]) -> bool:
-    """Whether any requirement names exactly one version."""
-    return any(pins_exactly(item.specifier) for item in requirements if item.specifier)

@@ -42,6 +42,11 @@ class Wish:
     specifier: str
     exactly: str = ""
 
+    @property
+    def key(self) -> Key:
+        """What it is a wish on."""
+        return self.name, self.extra
+
     def allows(self, version: str) -> bool:
         """Whether a version (as a project's index writes it) is good enough."""
         return (not self.exactly or version == self.exactly) and allows(self.specifier, version)
@@ -176,15 +181,23 @@ class Provider(AbstractProvider[Wish, Candidate, Key]):
         def found() -> Iterator[Candidate]:
             if name == IMPOSSIBLE:
                 return
-            pinned = any(map(pins_exactly, specifiers))
-            for entry, choice in self.catalog.matching(name, specifiers, pinned=pinned):
+            for entry, choice in self.catalog.matching(name, specifiers):
                 if entry.version not in excluded and exactly <= {entry.version}:
                     assert choice.file is not None
-                    yield self._candidate(name, extra, entry, choice.file)
+                    yield self.candidate(name, extra, entry, choice.file)
 
         return found
 
-    def _candidate(self, name: PipName, extra: str, entry: Entry, file: IndexFile) -> Candidate:
+    def known_dependencies(self, name: PipName, extra: str, version: str) -> tuple[Wish, ...]:
+        """What a candidate requires if that was asked before, else nothing."""
+        return self._dependencies.get((name, extra, version), ())
+
+    def order(self, key: Key) -> int:
+        """The place of a key in the order in which keys were met."""
+        return self._met[key]
+
+    def candidate(self, name: PipName, extra: str, entry: Entry, file: IndexFile) -> Candidate:
+        """The one object of a key's version."""
         key = (name, extra, entry.version)
         known = self._candidates.get(key)
         if known is None:

@@ -9,7 +9,7 @@ from typing import Final
 from resolvelib import BaseReporter, Resolver
 from resolvelib.resolvers import ResolutionImpossible, ResolutionTooDeep
 
-from imagelock.model.errors import NoSolution, UsageError
+from imagelock.model.errors import UsageError
 from imagelock.model.lock import SPEC_ROOT, Requirer
 from imagelock.model.names import PipName, pip_name
 from imagelock.model.python import PythonTarget
@@ -17,11 +17,13 @@ from imagelock.resolve.pip.catalog import Catalog
 from imagelock.resolve.pip.explain import explain
 from imagelock.resolve.pip.policy import Chooser, Policy
 from imagelock.resolve.pip.ports import CoreMetadata, IndexFile, PipIndex, Project
+from imagelock.resolve.pip.proof import Fact, Packages
 from imagelock.resolve.pip.provider import Candidate, Key, Provider, Wish, wishes_of
+from imagelock.resolve.pip.pubgrub import Unsolvable
 from imagelock.resolve.pip.requirements import Markers, Parsed, allows, parse
 from imagelock.resolve.pip.target import environment_of
 
-_MOST_ROUNDS: Final = 200_000
+_MOST_ROUNDS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +96,8 @@ class _Ahead:
         listing = self._provider.catalog.listing_of(project)
         for entry in listing.entries:
             if all(allows(specifier, entry.version) for specifier in specifiers):
-                choice = self._provider.catalog.choice(listing, entry)
-                if choice.file is not None and not choice.yanked:
+                choice = self._provider.catalog.usable(listing, entry)
+                if choice is not None:
                     return choice.file
         return None
 
@@ -145,15 +147,20 @@ def resolve(
 
 
 def _solve(provider: Provider, wishes: list[Wish]) -> dict[Key, Candidate]:
+    """Resolvelib's answer; where it has none, that of a search that is complete.
+
+    resolvelib is quick where versions are plenty, but carries what it excluded in one branch into
+    others, so that its "impossible" is no proof.
+    """
     try:
         found = Resolver(provider, BaseReporter()).resolve(wishes, max_rounds=_MOST_ROUNDS)
-    except ResolutionImpossible as error:
-        raise explain(provider, error.causes) from error
-    except ResolutionTooDeep as error:
-        raise NoSolution(
-            f"gave up after {error.round_count} steps",
-            hint="narrow the requirements, for example with lower bounds in constraints",
-        ) from error
+    except (ResolutionImpossible, ResolutionTooDeep):
+        packages = Packages(provider)
+        try:
+            return packages.solve(wishes)
+        except Unsolvable as proof:
+            facts = [item.terms for item in proof.proof.facts()]
+            raise explain(packages, [fact for fact in facts if isinstance(fact, Fact)]) from None
     return dict(found.mapping)
 
 
