@@ -4,10 +4,20 @@ from imagelock.lock.decode import decode_lock
 from imagelock.lock.encode import encode_lock
 from imagelock.lock.normal import normalise
 from imagelock.lock.staleness import Section, StaleReason, stale_sections, staleness
-from imagelock.lock.tag import canonical_bytes, format_tag, lock_digest, tag_digest
+from imagelock.lock.tag import (
+    EntryKind,
+    SourceEntry,
+    canonical_bytes,
+    format_tag,
+    lock_digest,
+    source_digest,
+    tag_digest,
+)
 
 __all__ = [
+    "EntryKind",
     "Section",
+    "SourceEntry",
     "StaleReason",
     "canonical_bytes",
     "decode_lock",
@@ -15,6 +25,7 @@ __all__ = [
     "format_tag",
     "lock_digest",
     "normalise",
+    "source_digest",
     "stale_sections",
     "staleness",
     "tag_digest",

@@ -1,0 +1,108 @@
+"""``imagelock build``: the image of a lock, to where the call says."""
+
+from __future__ import annotations
+
+import argparse
+
+from imagelock.app.build import (
+    BuildOrder,
+    build,
+    chosen_platforms,
+    order_of,
+    plans,
+    stored_layout,
+)
+from imagelock.app.files import locate
+from imagelock.cli.commands.common import make_context, parse_platforms
+from imagelock.cli.report import Report
+from imagelock.model.errors import ExitCode
+from imagelock.model.image import BuildResult, BuiltImage, BuiltLayer
+from imagelock.model.platform import Platform
+
+_MEGABYTE = 1_000_000
+
+
+def run(options: argparse.Namespace, report: Report) -> int:
+    """Build every platform asked for, or show what would be done."""
+    order = order_of(locate(options.path, lock=options.lock))
+    platforms = chosen_platforms(order.lock, parse_platforms(options.platform))
+    if options.dry_run:
+        _show_plan(order, platforms, report)
+        return ExitCode.DONE
+    context = make_context(report, offline=options.offline)
+    output = options.output or f"oci:{stored_layout(context, order)}"
+
+    def layer_done(layer: BuiltLayer) -> None:
+        state = "reused" if layer.cached else "made"
+        size = layer.descriptor.size / _MEGABYTE
+        report.note(f"  {state:>6}  {size:8.1f} MB  {layer.title}")
+
+    result = build(
+        order,
+        platforms,
+        output=output,
+        context=context,
+        builder=options.builder,
+        layer_done=layer_done,
+    )
+    report.value(result_json(result))
+    for image in result.images:
+        report.line(f"{image.platform}  {image.manifest.digest}")
+    report.line(f"{result.reference}@{result.index.digest}")
+    report.done(f"wrote {output}")
+    return ExitCode.DONE
+
+
+def result_json(result: BuildResult) -> dict[str, object]:
+    """The contract's JSON of a build."""
+    return {
+        "tag": result.tag,
+        "reference": result.reference,
+        "index_digest": result.index.digest,
+        "images": [_image_json(image) for image in result.images],
+    }
+
+
+def _image_json(image: BuiltImage) -> dict[str, object]:
+    return {
+        "platform": str(image.platform),
+        "manifest_digest": image.manifest.digest,
+        "image_id": image.image_id,
+        "diff_ids": [layer.diff_id for layer in image.layers],
+        "layers": [
+            {
+                "title": layer.title,
+                "digest": layer.descriptor.digest,
+                "size": layer.descriptor.size,
+                "cached": layer.cached,
+            }
+            for layer in image.layers
+        ],
+    }
+
+
+def _show_plan(order: BuildOrder, platforms: tuple[Platform, ...], report: Report) -> None:
+    listed = plans(order, platforms)
+    report.value(
+        {
+            "tag": order.tag,
+            "reference": order.reference,
+            "images": [
+                {
+                    "platform": str(plan.platform),
+                    "steps": [
+                        {"title": step.title, "artifacts": len(step.artifacts)}
+                        for step in plan.steps
+                    ],
+                }
+                for plan in listed
+            ],
+        }
+    )
+    report.line(f"would build {order.reference}")
+    for plan in listed:
+        report.line(f"{plan.platform}")
+        for step in plan.steps:
+            size = sum(artifact.size for artifact in step.artifacts) / _MEGABYTE
+            files = f"{len(step.artifacts)} artifacts, {size:.1f} MB" if step.artifacts else ""
+            report.line(f"  {step.title}" + (f"  ({files})" if files else ""))
