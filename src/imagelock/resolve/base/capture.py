@@ -13,7 +13,7 @@ from typing import IO, Final
 
 from imagelock.model.errors import IntegrityError
 from imagelock.resolve.base.tarstream import Kind, LayerReader
-from imagelock.resolve.base.tree import Captured, LayerChanges, Link
+from imagelock.resolve.base.tree import Captured, Link, Tree
 
 _OVERLAP: Final = 256
 _MOST_FOUND: Final = 16
@@ -56,31 +56,29 @@ _ANY: Final = re.compile("(?:" + "|".join(rule.path for rule in _RULES) + r")\Z"
 _EACH: Final = tuple(re.compile(rule.path + r"\Z") for rule in _RULES)
 
 
-def read_layer(file: IO[bytes], *, where: str) -> tuple[LayerChanges, str]:
-    """What a layer does to the tree, and the diff ID of its tar. IntegrityError when unsafe."""
+def read_layer(file: IO[bytes], tree: Tree, *, where: str) -> str:
+    """Unpack a layer over the tree; the diff ID of its tar. IntegrityError when unsafe."""
     reader = LayerReader(file, where=where)
-    changes = LayerChanges()
+    tree.begin_layer()
     for member in reader.members():
         path = member.path
-        if not path or changes.whiteout(path):
+        if not path or tree.whiteout(path):
             continue
         match member.kind:
             case Kind.FOLDER:
-                changes.add_folder(path)
+                tree.add_folder(path)
             case Kind.SYMLINK:
-                changes.add(path, Link(member.link))
+                tree.add(path, Link(member.link))
             case Kind.HARD_LINK:
-                target = changes.added.get(_relative(member.link))
-                rule = _rule_of(path)
-                changes.add(path, target if rule else None)
+                tree.add_hard_link(path, _relative(member.link))
             case Kind.FILE:
                 rule = _rule_of(path)
                 executable = bool(member.mode & 0o111)
                 node = None if rule is None else _capture(rule, reader, executable=executable)
-                changes.add(path, node)
+                tree.add(path, node)
             case Kind.OTHER:
-                changes.add(path, None)
-    return changes, reader.finish()
+                tree.add(path, None)
+    return reader.finish()
 
 
 def _relative(link: str) -> str:

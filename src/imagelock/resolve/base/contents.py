@@ -30,14 +30,13 @@ def contents_of_layers(
     """
     tree = Tree()
     for where, file, diff_id in layers:
-        changes, found = read_layer(file, where=where)
+        found = read_layer(file, tree, where=where)
         if found != diff_id:
             raise IntegrityError(
                 f"expected a layer with the diff ID {diff_id}, got {found}",
                 where=where,
                 hint="the image's config and layers do not belong together: do not use it",
             )
-        tree.apply(changes)
     return contents_of_tree(tree, environment=environment)
 
 

@@ -115,7 +115,7 @@ def _fits(version: str, specifiers: SpecifierSet | None) -> bool:
         from packaging.version import Version
 
         return not Version(version).is_prerelease
-    return specifiers.contains(version)
+    return specifiers.contains(version, prereleases=bool(specifiers.prereleases))
 
 
 def _nothing_fits(

@@ -1,0 +1,36 @@
+"""A real Debian minbase as a tar, made by mmdebstrap and kept between runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.registry import needs
+
+_INCLUDED = "python3-minimal,ca-certificates"
+
+
+def test_cache() -> Path:
+    """The folder for what tests download: IMAGELOCK_TEST_CACHE, or one in the home's cache."""
+    named = os.environ.get("IMAGELOCK_TEST_CACHE")
+    folder = Path(named) if named else Path.home() / ".cache" / "imagelock-tests"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def minbase_tar() -> Path:
+    """bookworm's minbase with a Python. Needs root and the archive the first time."""
+    made = test_cache() / "minbase-bookworm-python.tar"
+    if made.exists():
+        return made
+    needs("mmdebstrap")
+    if os.geteuid() != 0 and os.environ.get("CI") != "true":
+        pytest.skip("mmdebstrap is run as root here")
+    part = made.with_name(f"{os.getpid()}.{made.name}")
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={_INCLUDED}"]
+    subprocess.run([*command, "bookworm", str(part)], check=True, capture_output=True)
+    part.rename(made)
+    return made
