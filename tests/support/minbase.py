@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from support.layouts import LayoutWriter
 from support.registry import needs
 
 _INCLUDED = "python3-minimal,ca-certificates"
@@ -34,3 +36,19 @@ def minbase_tar() -> Path:
     subprocess.run([*command, "bookworm", str(part)], check=True, capture_output=True)
     part.rename(made)
     return made
+
+
+def minbase_layout() -> Path:
+    """The same as an OCI layout for linux/amd64, kept beside the tar."""
+    tar = minbase_tar()
+    layout = tar.with_name("minbase-bookworm-python.oci")
+    if (layout / "index.json").exists():
+        return layout
+    part = tar.with_name(f"{os.getpid()}.{layout.name}")
+    writer = LayoutWriter(part)
+    writer.finish([writer.image([tar.read_bytes()], environment={"PATH": "/usr/bin:/bin"})])
+    try:
+        part.rename(layout)
+    except OSError:  # another process was first, and wrote the same
+        shutil.rmtree(part)
+    return layout
