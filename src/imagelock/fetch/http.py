@@ -137,14 +137,18 @@ class Http:
 
     @contextlib.contextmanager
     def stream(
-        self, url: str, *, headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        statuses: frozenset[int] = frozenset({200}),
     ) -> Iterator[Iterator[bytes]]:
         """The body in pieces as it arrives; an answer cut short is a NetworkError."""
         import urllib3
 
         answer = self._open("GET", url, headers=headers, body=None, preload=False)
         try:
-            if answer.status != 200:
+            if answer.status not in statuses:
                 raise self._refused(url, answer.status)
             yield answer.stream(_CHUNK, decode_content=False)
         except urllib3.exceptions.HTTPError as error:
