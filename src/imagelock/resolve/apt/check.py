@@ -27,7 +27,7 @@ def unmet(packages: Iterable[BinaryPackage], native: str) -> tuple[str, ...]:
             f"{package} excludes {other}"
             for group in package.conflicts + package.breaks
             for relation in group
-            for other in state.candidates_for(relation)
+            for other in state.called(relation.name)
             if state.clashes(other, relation, package)
         )
     return tuple(dict.fromkeys(found))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from mmap import mmap
@@ -22,6 +22,10 @@ DEFAULT_PRIORITY: Final = 500
 DOWNGRADE_PRIORITY: Final = 1000
 _NAME: Final = b"\nPackage:"
 _PROVIDES: Final = b"\nProvides:"
+_MENTIONING: Final = frozenset(
+    b"Package Pre-Depends Depends Recommends Suggests Enhances Conflicts Breaks Replaces "
+    b"Provides".split()
+)
 _NAME_BYTES: Final = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789+.-")
 
 
@@ -100,6 +104,18 @@ class IndexFile:
             if (not before or before[0] not in _NAME_BYTES) and after[0] not in _NAME_BYTES:
                 yield places[bisect_right(starts, at) - 1]
 
+    def first_mention(self, name: str) -> int | None:
+        """Where a name first stands in a Package or relation field; None if it never does."""
+        wanted, data, at = name.encode(), self.data, -1
+        while (at := data.find(wanted, at + 1)) >= 0:
+            before, after = data[at - 1 : at], data[at + len(wanted) : at + len(wanted) + 1]
+            if (before and before[0] in _NAME_BYTES) or (after and after[0] in _NAME_BYTES):
+                continue
+            line = data.rfind(b"\n", 0, at) + 1
+            if data[line : data.find(b":", line)] in _MENTIONING:
+                return at
+        return None
+
     def start(self, place: int) -> int:
         """Where the stanza around a place starts."""
         found = self.data.rfind(b"\n\n", 0, place + 1)
@@ -127,6 +143,7 @@ class Index:
         self._read: dict[tuple[int, int], BinaryPackage] = {}
         self._versions: dict[Key, tuple[tuple[BinaryPackage, int], ...]] = {}
         self._providers: dict[str, tuple[Key, ...]] = {}
+        self._mentions: dict[str, tuple[int, int]] = {}
 
     def key(self, package: BinaryPackage) -> Key:
         """The key of a package."""
@@ -204,6 +221,41 @@ class Index:
             for place in file.marked(line.encode())
         }
         return tuple(sorted(key for key in found if key[1] == self.architecture))
+
+    def last_mentioned(self, keys: Sequence[Key]) -> Iterator[Key]:
+        """The keys by where their names first stand in all files, the last first.
+
+        A stanza is a mention too, which bounds the search: names whose stanza comes before the
+        best mention so far need none.
+        """
+        left = sorted(keys, key=self._own_place, reverse=True)
+        while left:
+            best, mention = left[0], self._first_mention(left[0][0])
+            for key in left[1:]:
+                if self._own_place(key) > mention:
+                    found = self._first_mention(key[0])
+                    if found > mention:
+                        best, mention = key, found
+            yield best
+            left.remove(best)
+
+    def _own_place(self, key: Key) -> tuple[int, int]:
+        for number, file in enumerate(self.files):
+            places = file.places(key[0])
+            if places:
+                return number, places[0]
+        return len(self.files), 0
+
+    def _first_mention(self, name: str) -> tuple[int, int]:
+        if name not in self._mentions:
+            for number, file in enumerate(self.files):
+                place = file.first_mention(name)
+                if place is not None:
+                    self._mentions[name] = number, place
+                    break
+            else:
+                self._mentions[name] = len(self.files), 0
+        return self._mentions[name]
 
     def has_name(self, name: str) -> bool:
         """Whether any file has a package of this name."""

@@ -8,8 +8,9 @@ meant to be: it must find what apt finds (docs/apt.md says how that is tested).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Final
 
 from imagelock.model.debian import Alternatives, BinaryPackage, Installed, Relation
@@ -153,15 +154,17 @@ class Solver:
         return any((name, arch) in self.state.selected for arch in self.index.architectures)
 
     def _targets(self, relation: Relation, asking: str) -> Iterator[BinaryPackage]:
-        """The candidates that meet a relation, in apt's order."""
-        found: dict[Key, BinaryPackage] = {}
-        for key in self._keys(relation, asking):
-            package = self.candidate(key)
-            if package is not None and self.state.meets(package, relation, asking):
-                found[key] = package
-        order = list(found)
+        """The candidates that meet a relation, in apt's order.
 
-        def rank(key: Key) -> tuple[object, ...]:
+        That is: requested, installed, the name itself, Essential, Priority, and then whichever
+        name the indexes mention last for the first time.
+        """
+        own = self._fitting(relation, asking, self._named(relation.name, asking))
+        if own and not self._provided_by_installed(relation.name):
+            yield from own.values()
+        found = own | self._fitting(relation, asking, self.index.providers(relation.name))
+
+        def rank(key: Key) -> tuple[bool, bool, bool, bool, bool, int]:
             package = found[key]
             return (
                 key not in self.protected,
@@ -170,16 +173,29 @@ class Solver:
                 key[1] != asking,
                 not package.essential,
                 _PRIORITIES.get(package.priority, 3),
-                order.index(key),
             )
 
-        yield from (found[key] for key in sorted(order, key=rank))
+        for _rank, equals in groupby(sorted(found, key=rank), key=rank):
+            alike = list(equals)
+            order = alike if len(alike) == 1 else self.index.last_mentioned(alike)
+            yield from (found[key] for key in order)
 
-    def _keys(self, relation: Relation, asking: str) -> Iterator[Key]:
-        architectures = dict.fromkeys((asking, *self.index.architectures))
-        for architecture in architectures:
-            yield relation.name, architecture
-        yield from self.index.providers(relation.name)
+    def _fitting(
+        self, relation: Relation, asking: str, keys: Iterable[Key]
+    ) -> dict[Key, BinaryPackage]:
+        candidates = ((key, self.candidate(key)) for key in keys)
+        return {
+            key: package
+            for key, package in candidates
+            if package is not None and self.state.meets(package, relation, asking)
+        }
+
+    def _named(self, name: str, asking: str) -> list[Key]:
+        return [(name, item) for item in dict.fromkeys((asking, *self.index.architectures))]
+
+    def _provided_by_installed(self, name: str) -> bool:
+        """Whether an installed package provides a name: its upgrade goes before the name's own."""
+        return any(package.name != name for package in self.state.called(name))
 
     def _follow(self, key: Key, earlier: BinaryPackage, package: BinaryPackage) -> bool:
         """After an upgrade: the siblings of its source, then who depended on the old version."""

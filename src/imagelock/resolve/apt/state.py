@@ -101,23 +101,22 @@ class State:
             case named:
                 return own == named
 
-    def candidates_for(self, relation: Relation) -> Iterator[BinaryPackage]:
-        """The selected packages of this name, and those that provide it."""
-        yield from tuple(self._named.get(relation.name, {}).values())
-        yield from tuple(self._provided.get(relation.name, {}).values())
+    def called(self, name: str) -> tuple[BinaryPackage, ...]:
+        """The selected packages of this name, then those that provide it."""
+        return (*self._named.get(name, {}).values(), *self._provided.get(name, {}).values())
 
     def is_met(self, group: Alternatives, asking: str) -> bool:
         """Whether anything selected meets one of the alternatives."""
         return any(
             self.meets(package, relation, asking)
             for relation in group
-            for package in self.candidates_for(relation)
+            for package in self.called(relation.name)
         )
 
     def meeting(self, group: Alternatives, asking: str) -> BinaryPackage | None:
         """The first selected package that meets the group, alternatives in order."""
         for relation in group:
-            for package in self.candidates_for(relation):
+            for package in self.called(relation.name):
                 if self.meets(package, relation, asking):
                     return package
         return None
@@ -149,7 +148,7 @@ class State:
         found: dict[Key, BinaryPackage] = {}
         for group in package.conflicts + package.breaks:
             for relation in group:
-                for other in self.candidates_for(relation):
+                for other in self.called(relation.name):
                     if self.clashes(other, relation, package):
                         found[self.key(other)] = other
         names = [package.name, *(item.name for group in package.provides for item in group)]
