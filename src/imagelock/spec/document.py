@@ -16,6 +16,9 @@ LARGEST_FILE: Final = 1 << 20
 _MANY_PARTS: Final = re.compile(r"(?:[^\s.=\[\]]+[ \t]*\.[ \t]*){64}")
 """A key this long takes the standard parser quadratic time, and names nothing."""
 
+_LONG_INTEGER: Final = re.compile(r"[0-9_]{4300,}")
+"""Python refuses to read these, and so does TOML, whose integers have 64 bits."""
+
 _COORDINATES: Final = re.compile(
     r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)\Z"
 )
@@ -47,9 +50,10 @@ def parse_document(text: str, *, source: str) -> dict[str, Any]:
         raise _error(source, 0, 0, "the values are nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(text, source, str(error)) from None
-    except ValueError as error:  # an integer of thousands of digits
-        reason = str(error).partition(";")[0]
-        raise _error(source, 0, 0, f"not valid TOML: {reason}") from None
+    except ValueError:
+        long_integer = _LONG_INTEGER.search(text)
+        line, column = LineIndex(text).position(long_integer.start()) if long_integer else (0, 0)
+        raise _error(source, line, column, "expected an integer of fewer digits") from None
 
 
 def _syntax_error(text: str, source: str, explained: str) -> SpecError:

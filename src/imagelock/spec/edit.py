@@ -6,10 +6,10 @@ Every edit takes text and returns text; the caller parses the result before it i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import Final, assert_never
 
 from imagelock.model.errors import UsageError
 from imagelock.spec.document import parse_document
@@ -20,10 +20,7 @@ from imagelock.spec.rules_apt import APT_PACKAGE
 from imagelock.spec.rules_pip import PYTHON, REQUIREMENT
 from imagelock.spec.rules_place import DISTRIBUTION, IMAGE
 from imagelock.spec.rules_text import IMAGE_NAME, SOME_TEXT
-
-if TYPE_CHECKING:
-    from tomlkit import TOMLDocument
-    from tomlkit.items import Array
+from imagelock.spec.text_array import TextArray, end_of_line, newline_of
 
 SCHEMA_URL: Final = "schemas/spec.schema.json"
 
@@ -82,92 +79,79 @@ def add_packages(text: str, kind: PackageKind, packages: Iterable[str]) -> str:
 
     Raise UsageError for what is no package, SpecError where the text is not TOML.
     """
-    document, array = _open(_with_array(text, kind), kind)
-    assert array is not None, "it was added where it was missing"
+    text = _with_array(text, kind)
     for package in packages:
         _checked(_RULES[kind], package, f"{kind}.packages")
-        same = _places_of(array, kind, _identity(kind, package))
+        array = TextArray(text, (kind, "packages"))
+        same = _places_of(array.values, kind, _identity(kind, package))
         if not same:
-            array.append(package)
+            text = array.with_appended(package)
             continue
         for index in reversed(same[1:]):
-            del array[index]
-        if array[same[0]] != package:
-            array[same[0]] = package
-    return str(document.as_string())
+            text = TextArray(text, array.path).without(index)
+        if array.values[same[0]] != package:
+            text = TextArray(text, array.path).with_replaced(same[0], package)
+    return text
 
 
 def remove_packages(text: str, kind: PackageKind, packages: Iterable[str]) -> str:
     """Remove packages by name. Raise UsageError for one that the spec does not ask for."""
-    document, array = _open(text, kind)
     for package in packages:
         _checked(_RULES[kind], package, f"{kind}.packages")
         name = _identity(kind, package)[0]
-        places = [] if array is None else _places_of(array, kind, (name,))
-        if array is None or not places:
-            raise _not_there(kind, name, array)
+        listed = _listed(text, kind) or []
+        places = _places_of(listed, kind, (name,))
+        if not places:
+            raise _not_there(kind, name, listed)
         for index in reversed(places):
-            del array[index]
-    return str(document.as_string())
+            text = TextArray(text, (kind, "packages")).without(index)
+    return text
+
+
+def _listed(text: str, kind: PackageKind) -> list[str] | None:
+    """The packages of a table; None where it has no list. UsageError for what is none."""
+    table = parse_document(text, source="<spec>").get(kind, {})
+    items = table.get("packages") if isinstance(table, dict) else table
+    if items is None:
+        return None
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        msg = f"{kind}.packages: expected an array of strings"
+        raise UsageError(msg, hint="correct the spec first")
+    return items
 
 
 def _with_array(text: str, kind: PackageKind) -> str:
     """The text with ``packages = []`` in the table, in the place a person would choose."""
-    table = parse_document(text, source="<spec>").get(kind)
-    if isinstance(table, dict) and "packages" in table:
+    if _listed(text, kind) is not None:
         return text
-    newline = "\r\n" if "\r\n" in text else "\n"
-    header = re.compile(rf"\[[ \t]*{kind}[ \t]*\][^\n]*(\n|\Z)")
-    for offset, path in scan_positions(text).keys:
-        header = re.compile(rf"\[[ \t]*{kind}[ \t]*\][^\n]*(\n|\Z)")
+    newline = newline_of(text)
+    positions = scan_positions(text)
+    header = re.compile(rf"\[[ \t]*[\"']?{kind}[\"']?[ \t]*\][^\n]*(\n|\Z)")
+    for offset, path in positions.keys:
         start = len(text[:offset].rstrip(" \t")) - 1
-        if (
-            path == (kind,)
-            and (match := header.match(text, start))
-            and text[start - 1 : start] != "["
-        ):
+        match = header.match(text, start)
+        if path == (kind,) and match and text[start - 1 : start] != "[":
             ending = "" if match[1] else newline
             return f"{text[: match.end()]}{ending}packages = []{newline}{text[match.end() :]}"
-    if isinstance(table, dict) and not _has_only_tables(table):
-        document = _parse(text)
-        document[kind]["packages"] = []  # a table, as was seen
-        return str(document.as_string())
+    place = positions.places.get((kind,))
+    if place and text[place.value] == "{":
+        end = len(text[: positions.ends[kind,] - 1].rstrip())
+        comma = " " if text[end - 1] == "{" else ", "
+        return f"{text[:end]}{comma}packages = []{text[end:]}"
+    if place and text[place.value] != "[":
+        last = max(end for path, end in positions.ends.items() if path[0] == kind)
+        end = end_of_line(text, last)
+        return f"{text[:end]}{newline}{kind}.packages = []{text[end:]}"
     gap = newline if text.endswith("\n") or not text else newline * 2
     return f"{text}{gap}[{kind}]{newline}packages = []{newline}"
 
 
-def _has_only_tables(table: dict[str, Any]) -> bool:
-    """Whether a table was made by headers below it alone, such as ``[[apt.source]]``."""
-    return all(
-        isinstance(value, list) and value and isinstance(value[0], dict) for value in table.values()
-    )
-
-
-def _open(text: str, kind: PackageKind) -> tuple[TOMLDocument, Array | None]:
-    """The document, and its array of packages if it has one."""
-    table = parse_document(text, source="<spec>").get(kind, {})
-    items = table.get("packages", []) if isinstance(table, dict) else None
-    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-        msg = f"{kind}.packages: expected an array of strings"
-        raise UsageError(msg, hint="correct the spec first")
-    document = _parse(text)
-    if not isinstance(table, dict) or "packages" not in table:
-        return document, None
-    return document, document[kind]["packages"]  # as was seen
-
-
-def _parse(text: str) -> TOMLDocument:
-    import tomlkit
-
-    return tomlkit.parse(text)
-
-
-def _places_of(array: Array, kind: PackageKind, wanted: tuple[str, ...]) -> list[int]:
+def _places_of(packages: Sequence[str], kind: PackageKind, wanted: tuple[str, ...]) -> list[int]:
     """Where the packages are whose identity begins as wanted."""
     return [
         index
-        for index, item in enumerate(array)
-        if _identity(kind, str(item))[: len(wanted)] == wanted
+        for index, package in enumerate(packages)
+        if _identity(kind, package)[: len(wanted)] == wanted
     ]
 
 
@@ -199,9 +183,8 @@ def _checked(rule: Rule, text: str, where: str) -> str:
         raise UsageError(error.message, where=where, hint=error.hint) from None
 
 
-def _not_there(kind: PackageKind, name: str, array: Array | None) -> UsageError:
-    names = [_identity(kind, str(item))[0] for item in array or ()]
-    close = get_close_matches(name, names, n=1)
+def _not_there(kind: PackageKind, name: str, listed: Iterable[str]) -> UsageError:
+    close = get_close_matches(name, [_identity(kind, package)[0] for package in listed], n=1)
     hint = f"did you mean '{close[0]}'?" if close else ""
     msg = f"expected a package of the spec, got {quoted(name)}"
     return UsageError(msg, where=f"{kind}.packages", hint=hint)

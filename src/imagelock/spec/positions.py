@@ -30,7 +30,7 @@ _STRING: Final = re.compile(
     r"'[^'\n]*'",
     re.DOTALL,
 )
-_SCALAR: Final = re.compile(r"[^,\]}#\n]+")
+_SCALAR: Final = re.compile(r"[^,\]}#\n]*[^,\]}#\s]")
 _INSIDE: Final = re.compile(r"#[^\n]*|[\[\]{}]|[^\[\]{}\"'#]+")
 
 
@@ -44,10 +44,14 @@ class Place:
 
 @dataclass(slots=True)
 class Positions:
-    """What the walk found. ``keys`` holds every key in file order, doubles too."""
+    """What the walk found. ``keys`` holds every key in file order, doubles too.
+
+    ``ends`` are the offsets at which values end.
+    """
 
     places: dict[KeyPath, Place] = field(default_factory=dict)
     keys: list[tuple[int, KeyPath]] = field(default_factory=list)
+    ends: dict[KeyPath, int] = field(default_factory=dict)
 
 
 class LineIndex:
@@ -155,6 +159,7 @@ class _Walk:
             self._expect_match(_STRING)
         else:
             self._expect_match(_SCALAR)
+        self.found.ends.setdefault(path, self.offset)
 
     def _array(self, path: KeyPath) -> None:
         self.offset += 1

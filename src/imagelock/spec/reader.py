@@ -174,7 +174,8 @@ class Reader:
             self.findings.append(finding)
             return _INVALID
         if type(value) not in shape.types:
-            wanted = " or ".join(_TYPE_NAMES[kind] for kind in shape.types)
+            names = [_TYPE_NAMES[kind] for kind in shape.types]
+            wanted = f"one of {', '.join(names)}" if len(names) > 1 else names[0]
             return self._wrong(value, wanted, path)
         if isinstance(value, str) and self._apply(shape.value, value, path) is _INVALID:
             return _INVALID

@@ -35,6 +35,9 @@ _LONG_NAMES: Final = {
 _OPTION: Final = re.compile(r"(?P<name>--[a-z][a-z-]*|-[A-Za-z])(?:[ \t]*=[ \t]*|[ \t]*)")
 _NEXT_OPTION: Final = re.compile(r"[ \t]+(?=--?[A-Za-z])")
 
+_VARIABLE: Final = re.compile(r"\$\{[A-Z0-9_]+\}")
+"""What pip would put a value of the environment in for."""
+
 
 @dataclass(slots=True)
 class _Gathered:
@@ -122,6 +125,10 @@ class RequirementsReader:
         if line.doubtful:
             hint = "tools differ on whether the next line then belongs to the comment"
             raise RuleBroken("expected no '\\' at the end of a comment", hint=hint, offset=start)
+        if variable := _VARIABLE.search(line.text):
+            hint = "a spec means the same everywhere, so they are not expanded"
+            msg = f"expected no environment variable, got '{variable.group()}'"
+            raise RuleBroken(msg, hint=hint, offset=variable.start())
         option = _OPTION.match(line.text, start)
         if not option:
             _requirement(line.text, start, gathered, as_constraints=as_constraints)

@@ -84,14 +84,18 @@ TARGET_PATH: Final = Rule(
 
 def _url(text: str) -> str:
     """A URL of a folder, ending in '/': with no credentials, query or fragment."""
-    parts = urlsplit(text)
-    if "@" in parts.netloc:
+    try:
+        parts = urlsplit(text)
+        named = parts.hostname and parts.port != 0
+    except ValueError:  # a port or an IPv6 address that there is none of
+        named = False
+    if "@" in text.partition("://")[2].partition("/")[0]:
         msg = "expected a URL without credentials: a lock is no place for secrets"
         raise RuleBroken(msg, hint="put them in ~/.netrc or the keyring; only the fetch reads them")
-    if "?" in text or "#" in text:
-        raise RuleBroken(f"expected a URL without '?' and '#', got {quoted(text)}")
-    if not parts.hostname or parts.port == 0:
-        raise RuleBroken(f"expected a URL with a host, got {quoted(text)}")
+    if "?" in text or "#" in text:  # not shown: it may be a token
+        raise RuleBroken("expected a URL without '?' and '#': a lock is no place for secrets")
+    if not named:
+        raise RuleBroken(f"expected a URL with a host, and a port if need be, got {quoted(text)}")
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}/"
 
 
@@ -109,7 +113,7 @@ def _index(text: str) -> str:
         if text in WELL_KNOWN_INDEXES:
             return text
         known = ", ".join(f"'{name}'" for name in sorted(WELL_KNOWN_INDEXES))
-        close = get_close_matches(text, WELL_KNOWN_INDEXES, n=1)
+        close = get_close_matches(text, WELL_KNOWN_INDEXES, n=1, cutoff=0.5)
         hint = f"did you mean '{close[0]}'?" if close else "name it by its URL"
         raise RuleBroken(f"expected a well-known index ({known}), got {quoted(text)}", hint=hint)
     url = _url(text)
