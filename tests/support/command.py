@@ -23,7 +23,7 @@ class Called:
     err: str
 
 
-def test_cache() -> Path:
+def kept_folder() -> Path:
     """The folder that keeps downloads between test runs."""
     named = os.environ.get("IMAGELOCK_TEST_CACHE")
     folder = Path(named) if named else Path.home() / ".cache" / "imagelock-tests"
@@ -34,7 +34,7 @@ def test_cache() -> Path:
 def call(*arguments: str, env: Mapping[str, str] | None = None) -> Called:
     """Run one command line in this process, with the store of the test cache."""
     out, err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.StringIO()
-    changed = {"IMAGELOCK_STORE": str(test_cache() / "store"), **(env or {})}
+    changed = {"IMAGELOCK_STORE": str(kept_folder() / "store"), **(env or {})}
     with mock.patch.dict(os.environ, changed), redirect_stdout(out), redirect_stderr(err):
         try:
             code = main(arguments)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagelock.app.files import Located, locate
 from imagelock.app.lock import LockOutcome, check_lock, lock_spec
 from imagelock.cli.report import Report
-from imagelock.lock import LockDiff, diff_locks, render_json, render_text
 from imagelock.model.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from imagelock.lock.diff import LockDiff
 
 
 def run(options: argparse.Namespace, report: Report) -> int:
@@ -74,6 +76,8 @@ def _lock(places: list[Located], options: argparse.Namespace, report: Report) ->
 
 
 def _result(outcome: LockOutcome) -> dict[str, object]:
+    from imagelock.lock.diff import render_json
+
     return {
         "lock": str(outcome.path),
         "changed": outcome.changed,
@@ -89,18 +93,18 @@ def _tell(outcome: LockOutcome, options: argparse.Namespace, report: Report) -> 
     if outcome.previous is not None:
         import sys
 
+        from imagelock.lock.diff import render_text
+
         report.line(render_text(_difference(outcome), color=report.colored(sys.stdout)).rstrip())
     did = "would write" if options.dry_run else "wrote"
     counted = ", ".join(
         f"{len(pins)} {kind}" for kind, pins in (("apt", lock.apt), ("pip", lock.pip)) if pins
     )
-    report.line(f"{did} {_shown(outcome.path)}" + (f": {counted}" if counted else ""))
+    report.line(f"{did} {outcome.path}" + (f": {counted}" if counted else ""))
 
 
 def _difference(outcome: LockOutcome) -> LockDiff:
+    from imagelock.lock.diff import diff_locks
+
     assert outcome.previous is not None
     return diff_locks(outcome.previous, outcome.lock)
-
-
-def _shown(path: Path) -> str:
-    return str(path)
