@@ -1,17 +1,60 @@
-"""Artifacts by hash: from the store, else from the first URL that has the right bytes."""
+"""Artifacts by hash: from the store, else from the first URL that has the right bytes.
+
+A lock outlives its mirrors: what a live archive no longer has is asked of its snapshot service,
+always by hash. A download that is cut short goes on where it stopped.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 from imagelock.fetch.http import Http, redact
-from imagelock.fetch.store import Store
-from imagelock.model.archives import Archive, Artifact, artifact_url
-from imagelock.model.errors import IntegrityError, NetworkError
+from imagelock.fetch.store import PendingFile, Store, disk_errors
+from imagelock.model.archives import SNAPSHOTS, Archive, Artifact, artifact_url
+from imagelock.model.errors import IntegrityError, NetworkError, NotFound
+from imagelock.model.lock import AptIndexPin
+from imagelock.model.names import Sha256
 
-_PARALLEL = 8
+_PARALLEL: Final = 8
+_MOST_CUTS: Final = 5
+_SHOWN: Final = 5
+_SNAPSHOT_LAG: Final = timedelta(hours=12)
+"""A snapshot is taken every six hours: one taken by then has what the index listed."""
+
+Progress = Callable[[Artifact, int], None]
+
+
+def snapshot_archives(indexes: Iterable[AptIndexPin]) -> dict[str, tuple[str, ...]]:
+    """Archive name to the URLs of its snapshots that have what these indexes list."""
+    found: dict[str, dict[str, None]] = {}
+    for index in sorted(indexes, key=lambda pin: (pin.archive, pin.date, pin.suite)):
+        template = SNAPSHOTS.get(index.archive)
+        if template is not None:
+            moment = index.snapshot or f"{index.date + _SNAPSHOT_LAG:%Y%m%dT%H%M%SZ}"
+            found.setdefault(index.archive, {})[template.format(id=moment)] = None
+    return {name: tuple(urls) for name, urls in found.items()}
+
+
+@dataclass(slots=True)
+class _Download:
+    """One artifact on its way: what has arrived, and its hash so far."""
+
+    artifact: Artifact
+    pending: PendingFile
+    received: int = 0
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+    def restart(self) -> None:
+        """Throw away what has arrived."""
+        self.pending.file.seek(0)
+        self.pending.file.truncate()
+        self.received, self.digest = 0, hashlib.sha256()
 
 
 class ArtifactFetcher:
@@ -26,46 +69,139 @@ class ArtifactFetcher:
         artifacts: Iterable[Artifact],
         archives: tuple[Archive, ...] = (),
         *,
-        progress: Callable[[Artifact, int], None] = lambda _artifact, _size: None,
+        progress: Progress = lambda _artifact, _size: None,
+        fallbacks: Mapping[str, tuple[str, ...]] | None = None,
     ) -> dict[str, Path]:
         """The file of every artifact by sha256, fetched where the store has none.
 
-        ``progress`` is called from several threads with the bytes that arrived. NetworkError
-        when no source answers, IntegrityError when one serves other bytes.
+        ``progress`` is called from several threads with the bytes that arrived (negative when
+        they have to be thrown away). ``fallbacks`` names more archive URLs to try by archive
+        name, as :func:`snapshot_archives` gives. NetworkError when no source answers,
+        IntegrityError when all that answer serve other bytes.
         """
         wanted = {artifact.sha256: artifact for artifact in artifacts}
         missing = [artifact for key, artifact in wanted.items() if not self._store.find(key)]
+        if missing and self._http.offline:
+            raise _all_missing(missing)
         if missing:
-            with ThreadPoolExecutor(_PARALLEL) as pool:
-                fetched = [pool.submit(self._one, item, archives, progress) for item in missing]
-                for future in fetched:
-                    future.result()
+            self._fetch_all(missing, archives, fallbacks or {}, progress)
         return {key: self._store.path(key) for key in wanted}
 
-    def _one(
+    def _fetch_all(
         self,
-        artifact: Artifact,
+        missing: list[Artifact],
         archives: tuple[Archive, ...],
-        progress: Callable[[Artifact, int], None],
+        fallbacks: Mapping[str, tuple[str, ...]],
+        progress: Progress,
     ) -> None:
-        url = artifact_url(artifact, archives)
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            futures = [
+                pool.submit(self._one, artifact, _urls(artifact, archives, fallbacks), progress)
+                for artifact in missing
+            ]
+            try:
+                wait(futures, return_when=FIRST_EXCEPTION)
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+        for future in futures:
+            if not future.cancelled():
+                future.result()
 
-        def counted(chunks: Iterator[bytes]) -> Iterator[bytes]:
-            received = 0
-            for chunk in chunks:
-                received += len(chunk)
-                if received > artifact.size:
-                    raise IntegrityError(
-                        f"expected {artifact.size} bytes, got more", where=redact(url)
-                    )
-                progress(artifact, len(chunk))
-                yield chunk
-            if received < artifact.size:
-                raise NetworkError(
-                    f"expected {artifact.size} bytes, got {received}",
+    def _one(self, artifact: Artifact, urls: tuple[str, ...], progress: Progress) -> None:
+        failures: list[NetworkError | IntegrityError] = []
+        for url in urls:
+            try:
+                self._from_url(artifact, url, progress)
+            except (NetworkError, IntegrityError) as error:
+                failures.append(error)
+            else:
+                return
+        # Wrong bytes say more than a server that does not answer.
+        wrong = [error for error in failures if isinstance(error, IntegrityError)]
+        raise (wrong or failures)[0]
+
+    def _from_url(self, artifact: Artifact, url: str, progress: Progress) -> None:
+        with self._store.temporary() as pending:
+            download = _Download(artifact, pending)
+            try:
+                self._receive(download, url, progress)
+            except BaseException:
+                progress(artifact, -download.received)
+                raise
+            found = Sha256(download.digest.hexdigest())
+            if found != artifact.sha256:
+                progress(artifact, -download.received)
+                raise IntegrityError(
+                    f"expected sha256 {artifact.sha256}, got {found}",
                     where=redact(url),
-                    hint="the download was cut short: try again",
+                    hint="the file was changed at its source: do not use it before you know why",
                 )
+            self._store.add_pending(pending, artifact.sha256)
 
-        with self._http.stream(url) as chunks:
-            self._store.add(counted(chunks), expected=artifact.sha256, where=redact(url))
+    def _receive(self, download: _Download, url: str, progress: Progress) -> None:
+        """All bytes of the artifact; what was cut short goes on with a range request."""
+        size = download.artifact.size
+        for attempt in range(_MOST_CUTS):
+            before = download.received
+            try:
+                self._append(download, url, progress)
+            except NotFound:
+                raise
+            except NetworkError:
+                # Without one byte more than last time, trying again is of no use.
+                if download.received == before and attempt:
+                    progress(download.artifact, -download.received)
+                    download.restart()
+                elif download.received == before:
+                    raise
+                continue
+            if download.received == size:
+                return
+        raise NetworkError(
+            f"expected {size} bytes, got {download.received}",
+            where=redact(url),
+            hint="the download was cut short: try again",
+        )
+
+    def _append(self, download: _Download, url: str, progress: Progress) -> None:
+        artifact = download.artifact
+        start = download.received
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        status = 206 if start else 200
+        with self._http.stream(url, headers=headers, statuses=frozenset({status})) as chunks:
+            for chunk in _at_most(chunks, artifact.size - start, artifact.size, url):
+                download.digest.update(chunk)
+                with disk_errors(str(self._store.root)):
+                    download.pending.file.write(chunk)
+                download.received += len(chunk)
+                progress(artifact, len(chunk))
+
+
+def _at_most(chunks: Iterator[bytes], left: int, size: int, url: str) -> Iterator[bytes]:
+    for chunk in chunks:
+        left -= len(chunk)
+        if left < 0:
+            raise IntegrityError(f"expected {size} bytes, got more", where=redact(url))
+        yield chunk
+
+
+def _urls(
+    artifact: Artifact, archives: tuple[Archive, ...], fallbacks: Mapping[str, tuple[str, ...]]
+) -> tuple[str, ...]:
+    live = artifact_url(artifact, archives)
+    others = (
+        artifact_url(artifact, (Archive(name=artifact.archive, url=root),))
+        for root in fallbacks.get(artifact.archive, ())
+    )
+    return (live, *others)
+
+
+def _all_missing(missing: list[Artifact]) -> NetworkError:
+    names = [artifact.filename for artifact in missing[:_SHOWN]]
+    more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    what = "1 artifact is" if len(missing) == 1 else f"{len(missing)} artifacts are"
+    return NetworkError(
+        f"{what} not in the store, and the network is off",
+        where=", ".join(names) + more,
+        hint="run `imagelock fetch LOCK` once with a network",
+    )

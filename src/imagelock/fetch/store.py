@@ -5,7 +5,8 @@
     ROOT/tmp/                files being written, each held by an flock of its writer
 
 Entries appear by rename, whole or not at all, whatever kills the process. Any number of
-processes may share a store: two that write the same entry write the same bytes.
+processes may share a store: two that write the same entry write the same bytes. The modification
+time of an entry is the day of its last use, which is what ``store gc`` goes by.
 """
 
 from __future__ import annotations
@@ -16,16 +17,24 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from imagelock.model.errors import BuildError, IntegrityError
 from imagelock.model.names import Sha256
 
-_CHUNK = 1 << 20
+_CHUNK: Final = 1 << 20
+_DAY: Final = 86_400
+_HASH_PARTS: Final = re.compile(r"[0-9a-f]{64}\Z")
+_READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_NO_PLACE: Final = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOTDIR, errno.EEXIST}
+)
 
 
 def default_store_root() -> Path:
@@ -44,7 +53,7 @@ def disk_errors(where: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}:
+        if error.errno not in _READ_ONLY | _NO_PLACE:
             raise
         raise BuildError(
             f"cannot write: {error.strerror}",
@@ -67,6 +76,16 @@ class PendingFile:
     file: IO[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One entry: ``size`` in bytes, ``used`` the day of its last use in seconds since 1970."""
+
+    sha256: Sha256
+    path: Path
+    size: int
+    used: float
+
+
 class Store:
     """A store in a folder, made on first use."""
 
@@ -78,16 +97,23 @@ class Store:
         return self.root / "sha256" / sha256[:2] / sha256[2:]
 
     def find(self, sha256: Sha256) -> Path | None:
-        """The file that holds these bytes, or None."""
+        """The file that holds these bytes, or None; it is marked as used today."""
         path = self.path(sha256)
-        return path if path.exists() else None
+        try:
+            _mark_used(path, path.stat().st_mtime)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return path
 
     def read(self, sha256: Sha256) -> bytes:
         """The bytes, checked against their hash. KeyError when absent."""
+        path = self.find(sha256)
         try:
-            data = self.path(sha256).read_bytes()
+            data = None if path is None else path.read_bytes()
         except FileNotFoundError:
-            raise KeyError(sha256) from None
+            data = None
+        if data is None:
+            raise KeyError(sha256)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise self.damaged(sha256)
         return data
@@ -124,19 +150,22 @@ class Store:
                     pending.file.write(chunk)
             found = Sha256(digest.hexdigest())
             if expected is not None and found != expected:
-                raise IntegrityError(
-                    f"expected sha256 {expected}, got {found}",
-                    where=where,
-                    hint="the file was changed at its source: do not use it before you know why",
-                )
+                raise _other_bytes(expected, found, where)
             self._publish(pending, self.path(found), mode=0o444)
         return found
 
     def add_bytes(
         self, data: bytes, *, expected: Sha256 | None = None, where: str = "store"
     ) -> Sha256:
-        """Keep bytes under their hash."""
-        return self.add((data,), expected=expected, where=where)
+        """Keep bytes under their hash; a store that has them is not written to."""
+        found = Sha256(hashlib.sha256(data).hexdigest())
+        if expected is not None and found != expected:
+            raise _other_bytes(expected, found, where)
+        path = self.find(found)
+        with contextlib.suppress(OSError):
+            if path is not None and path.read_bytes() == data:
+                return found
+        return self.add((data,), expected=found, where=where)
 
     def add_pending(self, pending: PendingFile, sha256: Sha256) -> Path:
         """Take over a :meth:`temporary` file whose hash the caller computed while writing."""
@@ -144,35 +173,57 @@ class Store:
         self._publish(pending, path, mode=0o444)
         return path
 
+    def remove(self, sha256: Sha256) -> None:
+        """Forget an entry; one that is not there is no error."""
+        with disk_errors(str(self.root)):
+            self.path(sha256).unlink(missing_ok=True)
+
+    def entries(self) -> Iterator[StoredFile]:
+        """Every entry in the order of hashes; those that vanish meanwhile are left out."""
+        for path in sorted((self.root / "sha256").glob("*/*")):
+            name = path.parent.name + path.name
+            if not _HASH_PARTS.match(name):
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                status = path.stat()
+                yield StoredFile(Sha256(name), path, status.st_size, status.st_mtime)
+
     def record(self, kind: str, key: str) -> object | None:
         """A small JSON value kept before, or None; a damaged one counts as absent."""
+        path = self.root / "records" / kind / key
         try:
-            return json.loads((self.root / "records" / kind / key).read_bytes())  # type: ignore[no-any-return]
+            value: object = json.loads(path.read_bytes())
+            _mark_used(path, path.stat().st_mtime)
         except (OSError, ValueError):
             return None
+        return value
 
     def keep_record(self, kind: str, key: str, value: object) -> None:
-        """Keep a small JSON value that can be computed again."""
+        """Keep a small JSON value that can be computed again; a read-only store keeps none."""
         text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-        with self.temporary() as pending:
-            with disk_errors(str(self.root)):
-                pending.file.write(text.encode())
-            self._publish(pending, self.root / "records" / kind / key, mode=0o644)
+        try:
+            with self.temporary() as pending:
+                with disk_errors(str(self.root)):
+                    pending.file.write(text.encode())
+                self._publish(pending, self.root / "records" / kind / key, mode=0o644)
+        except BuildError as error:
+            cause = error.__cause__
+            if not isinstance(cause, OSError) or cause.errno not in _READ_ONLY:
+                raise
 
     @contextlib.contextmanager
     def temporary(self) -> Iterator[PendingFile]:
         """A new file in the store's tmp folder, gone at the end unless it was published."""
-        folder = self.root / "tmp"
         with disk_errors(str(self.root)):
-            folder.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=folder)
-        with os.fdopen(descriptor, "w+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            try:
-                yield PendingFile(Path(name), file)
-            finally:
-                with contextlib.suppress(FileNotFoundError):
-                    Path(name).unlink()
+            pending = _locked_file(self.root / "tmp")
+        try:
+            yield pending
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                pending.path.unlink()
+            # What was published was flushed before; the rest may not fit on a full disk.
+            with contextlib.suppress(OSError):
+                pending.file.close()
 
     def sweep(self) -> int:
         """Remove what killed writers left in tmp; the number of files removed."""
@@ -190,3 +241,38 @@ class Store:
             os.fchmod(pending.file.fileno(), mode)
             target.parent.mkdir(parents=True, exist_ok=True)
             pending.path.rename(target)
+
+
+def _locked_file(folder: Path) -> PendingFile:
+    """A new locked file; tried again when a sweep takes it between its making and its lock."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=folder)
+        file = os.fdopen(descriptor, "w+b")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if Path(name).exists():
+                return PendingFile(Path(name), file)
+        except BlockingIOError:
+            pass
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            file.close()
+            raise
+        file.close()
+
+
+def _mark_used(path: Path, last: float) -> None:
+    """Set the time of last use, once a day; a store of others is only read."""
+    now = time.time()
+    if now - last > _DAY:
+        with contextlib.suppress(OSError):
+            os.utime(path, (now, now))
+
+
+def _other_bytes(expected: Sha256, found: Sha256, where: str) -> IntegrityError:
+    return IntegrityError(
+        f"expected sha256 {expected}, got {found}",
+        where=where,
+        hint="the file was changed at its source: do not use it before you know why",
+    )
