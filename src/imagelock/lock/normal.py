@@ -46,11 +46,12 @@ def pin_sort_key(pin: object) -> tuple[str, ...]:
 
 def _order_of(model: Callable[..., object]) -> Callable[[object], tuple[object, ...]]:
     first = ("archive", "suite", "name", "architecture", "kind", "reference", "snapshot")
-    last = ("platform", "platforms", "version", "url", "digest", "sha256", "artifact")
-    has = set(_attributes(model))
+    last = ("platform", "platforms", "version", "url", "digest", "sha256", "artifact.sha256")
+    records = ("manifest_digest", "image_id")
+    has = {name.replace("artifact", "artifact.sha256") for name in _attributes(model)}
     if "name" in has:
         has -= {"archive", "suite"}
-    return attrgetter(*(name for name in (*first, *last) if name in has))
+    return attrgetter(*(name for name in (*first, *last, *records) if name in has))
 
 
 def _attributes(model: Callable[..., object]) -> tuple[str, ...]:

@@ -175,7 +175,8 @@ class Lock:
 
     ``context`` is the relative POSIX path from the lock's folder to the folder that copies and
     sources are relative to (``.`` unless ``--lock`` put the lock elsewhere).
-    ``unknown`` holds keys of newer minor versions, as TOML values by dotted path, kept on write.
+    ``unknown`` holds keys of newer minor versions, kept on write: by the place of their table
+    (``roots.pip``, ``pip[NAME SHA256 PLATFORMS]``), pairs of a key and its value as TOML text.
     """
 
     roots: Spec
