@@ -21,7 +21,7 @@ _REMOVE = re.compile(r"^(?:Remv|Purg) (?P<name>\S+) ")
 
 @dataclass(frozen=True)
 class Answer:
-    """What apt would do: (name:architecture, version) installed, names removed; None: it refused."""
+    """What apt would do: (name or name:architecture, version) installed, names removed."""
 
     installed: frozenset[tuple[str, str]]
     removed: frozenset[str]

@@ -44,7 +44,9 @@ def certificates(keyring: bytes) -> tuple[Cert, ...]:
     usable = []
     for group in found:
         try:
-            usable.append(Cert.from_packets(group))
+            certificate = Cert.from_packets(group)
+            _ = certificate.user_ids  # raises where no binding signature is acceptable
+            usable.append(certificate)
         except Exception:  # noqa: BLE001, S112 - the library raises bare errors; unusable is unusable
             continue
     return tuple(usable)

@@ -125,7 +125,11 @@ def unpack(
                     with disk_errors(str(store.root)):
                         pending.file.write(output)
         except (lzma.LZMAError, zlib.error, OSError, ValueError) as error:
-            raise IntegrityError(f"cannot be unpacked: {error}", where=where) from error
+            raise IntegrityError(
+                f"cannot be unpacked: {error}",
+                where=where,
+                hint="the file was changed at its source: try another mirror",
+            ) from error
         if not decompressor.complete:
             raise _differs("a whole compressed file", "a part of one", where)
         found = Sha256(digest.hexdigest())

@@ -240,9 +240,9 @@ class Solver:
         return self.state.opposes(package, other) or self.state.opposes(other, package)
 
     def _remove(self, key: Key) -> bool:
-        """Drop an installed package and what needs it; never an essential or a chosen one."""
+        """Drop a package and what needs it; never an essential or a requested one."""
         package = self.state.selected[key]
-        if package.essential or key in self.protected or key not in self.base:
+        if package.essential or key in self.protected:
             return False
         mark = self.state.mark()
         self.state.remove(key)
