@@ -36,17 +36,17 @@ class DebControl:
     @property
     def name(self) -> DebName:
         """The package's name."""
-        return deb_name(self.fields["Package"])
+        return deb_name(self.fields["Package"].strip())
 
     @property
     def architecture(self) -> str:
         """Its architecture, ``all`` included."""
-        return self.fields["Architecture"]
+        return self.fields["Architecture"].strip()
 
     @property
     def same(self) -> bool:
         """Whether packages of several architectures can be installed together."""
-        return self.fields.get("Multi-Arch") == "same"
+        return self.fields.get("Multi-Arch", "").strip() == "same"
 
     @property
     def info_name(self) -> str:
@@ -100,10 +100,10 @@ class Deb:
             if needed not in fields:
                 raise broken(f"the control file has no {needed} field", self.where)
         try:
-            deb_name(fields["Package"])
+            deb_name(fields["Package"].strip())
         except ValueError as error:
             raise broken(str(error), self.where) from None
-        if not all(c.isalnum() or c == "-" for c in fields["Architecture"]):
+        if not all(c.isalnum() or c == "-" for c in fields["Architecture"].strip()):
             raise broken("the Architecture field is malformed", self.where)
         return DebControl(fields=fields, members=members, epoch=epoch)
 
@@ -234,13 +234,14 @@ def read_stanza(text: str, *, where: str) -> dict[str, str]:
             raise broken(f"expected 'Field: value', got {line[:60]!r}", where)
         if name in fields:
             raise broken(f"the field {name} is there twice", where)
-        fields[name] = value.strip()
+        # Spaces at the end stay: dpkg keeps them in its status.
+        fields[name] = value.lstrip()
     return fields
 
 
 def refuse_other(control: DebControl, *, name: str, version: str, where: str) -> None:
     """IntegrityError when a .deb is not the package the lock says."""
-    found = (control.fields["Package"], control.fields["Version"])
+    found = (str(control.name), control.fields["Version"].strip())
     if found != (name, version):
         raise IntegrityError(
             f"expected {name} {version}, the .deb holds {found[0]} {found[1]}",

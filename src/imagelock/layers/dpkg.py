@@ -22,12 +22,14 @@ def status_stanza(control: DebControl, conffiles: Mapping[str, str]) -> str:
     """The paragraph of an unpacked package; ``conffiles`` are md5 sums by absolute path."""
     fields = {key: text for key, text in control.fields.items() if key not in _NOT_IN_STATUS}
     lines = [f"Package: {fields.pop('Package')}", "Status: install ok unpacked"]
-    lines += [f"{key}: {text}" for key, text in fields.items()]
+    lines += [
+        f"{key}:{text}" if text[:1] == "\n" else f"{key}: {text}" for key, text in fields.items()
+    ]
     listed = [(path, conffiles[path]) for path in control.conffiles() if path in conffiles]
     if listed:
         lines.append("Conffiles:")
         lines += [f" {path} {digest}" for path, digest in listed]
-    return "\n".join(lines).replace(": \n", ":\n") + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def info_members(control: DebControl, listing: Iterable[str]) -> Iterator[tuple[str, int, bytes]]:

@@ -18,6 +18,7 @@ from imagelock.layers.entries import Entry, Kind, parents, safe_path, unsafe
 MERGED_USR: Final = (("bin", "usr/bin"), ("lib", "usr/lib"), ("sbin", "usr/sbin"))
 """The aliases of a merged-/usr root (the file hierarchy since Debian 12)."""
 
+_EMPTY_MD5: Final = hashlib.md5(usedforsecurity=False).hexdigest()
 _LIB64: Final = frozenset({"amd64", "loong64", "ppc64el"})
 
 
@@ -86,7 +87,9 @@ class Merge:
                 entry = member
                 if entry.mtime > control.epoch:
                     entry = replace(entry, mtime=control.epoch)
-                if spelled in wanted and entry.kind is Kind.FILE:
+                if spelled in wanted and entry.kind is Kind.FILE and not entry.size:
+                    self.conffiles[index][spelled] = _EMPTY_MD5
+                elif spelled in wanted and entry.kind is Kind.FILE:
                     entry = replace(entry, content=self._conffile(index, spelled, entry.content))
                 yield from self._placed(self._canonical(entry, deb.where), index)
             for path, mode, data in info_members(control, self.paths[index]):

@@ -38,13 +38,15 @@ class Step:
 class AptStep(Step):
     """Packages merged into one layer, and what configuring them writes in a second.
 
-    ``bootstrap``: they are the whole root file system, so nothing lies below.
+    ``bootstrap``: they are the whole root file system, so nothing lies below; its apt then has
+    ``sources`` (deb822 text) of a ``vendor``, both empty when it has no apt.
     """
 
     packages: tuple[AptPin, ...]
     removals: tuple[AptRemoval, ...] = ()
     bootstrap: bool = False
     sources: str = ""
+    vendor: str = ""
 
     @property
     def runs_code(self) -> bool:

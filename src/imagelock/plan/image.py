@@ -61,13 +61,16 @@ def _apt_steps(lock: Lock, platform: Platform) -> Iterator[AptStep]:
     bottom = tuple(pin for pin in pins if pin.base)
     if bottom:
         base = lock.roots.base
-        sources = sources_list(base) if isinstance(base, DistributionBase) else ""
+        sources, vendor = "", ""
+        if isinstance(base, DistributionBase) and any(pin.name == "apt" for pin in bottom):
+            sources, vendor = sources_list(base), base.vendor
         yield AptStep(
             title=f"base: {lock.base_for(platform).reference}",
             key=step_key("bootstrap", lock.recipe, packages=apt_inputs(bottom), sources=sources),
             packages=bottom,
             bootstrap=True,
             sources=sources,
+            vendor=vendor,
         )
     added = tuple(pin for pin in pins if not pin.base)
     removals = tuple(pin for pin in lock.apt_removals if platform in pin.platforms)

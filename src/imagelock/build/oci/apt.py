@@ -223,6 +223,10 @@ def _first_entries(step: AptStep, platform: Platform, epoch: int) -> list[Entry]
     entries += [
         Entry(path=target, kind=Kind.DIRECTORY, mode=0o755, mtime=epoch) for _, target in aliases
     ]
+    if step.sources:
+        data = step.sources.encode()
+        path = f"etc/apt/sources.list.d/{step.vendor}.sources"
+        entries.append(Entry(path=path, size=len(data), content=(data,), mtime=epoch))
     return sorted(entries, key=lambda entry: sort_key(entry.path))
 
 
