@@ -1,0 +1,252 @@
+"""The resolver's rules, one at a time, on archives of a few packages."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagelock.model.errors import NoSolution
+from imagelock.model.lock import Requirer
+from imagelock.resolve.apt.index import Index
+from imagelock.resolve.apt.status import parse_status
+from support.debian_archive import stanza
+from support.debian_index import added, base_of, index_file, index_of, resolved
+
+
+def test_dependencies_follow() -> None:
+    index = index_of(
+        stanza("app", Depends="lib (>= 2), tool"),
+        stanza("lib", "2.1", Pre_Depends="core"),
+        stanza("tool", Recommends="extra"),
+        stanza("core"),
+        stanza("extra"),
+    )
+    found = resolved(index, "app")
+    assert added(found) == {"app": "1.0", "core": "1.0", "lib": "2.1", "tool": "1.0"}
+    assert found.required_by["lib", "amd64"] == (Requirer(name="app", specifier=">= 2"),)
+    assert found.required_by["app", "amd64"] == (Requirer(name="<spec>"),)
+    assert added(resolved(index, "app", recommends=True)).keys() == {*added(found), "extra"}
+
+
+def test_first_alternative_unless_another_is_there() -> None:
+    index = index_of(stanza("app", Depends="one | two"), stanza("one"), stanza("two"))
+    assert added(resolved(index, "app")) == {"app": "1.0", "one": "1.0"}
+    assert added(resolved(index, "app", base=base_of(stanza("two")))) == {"app": "1.0"}
+    assert added(resolved(index, "app", "two")) == {"app": "1.0", "two": "1.0"}
+
+
+def test_installed_alternative_is_upgraded_first() -> None:
+    index = index_of(stanza("app", Depends="one | two (>= 2)"), stanza("one"), stanza("two", "2"))
+    base = base_of(stanza("two", "1"))
+    assert added(resolved(index, "app", base=base)) == {"app": "1.0", "two": "2"}
+
+
+def test_next_alternative_when_the_first_cannot_be() -> None:
+    index = index_of(
+        stanza("app", Depends="one | two"), stanza("one", Depends="missing"), stanza("two")
+    )
+    assert added(resolved(index, "app")) == {"app": "1.0", "two": "1.0"}
+
+
+def test_virtual_packages() -> None:
+    index = index_of(
+        stanza("app", Depends="mta"),
+        stanza("exim", Provides="mta", Priority="optional"),
+        stanza("postfix", Provides="mta", Priority="standard"),
+    )
+    assert added(resolved(index, "app")) == {"app": "1.0", "postfix": "1.0"}
+    with pytest.raises(NoSolution, match="virtual package") as caught:
+        resolved(index, "mta")
+    assert "exim, postfix" in caught.value.hint
+
+
+def test_real_package_beats_its_providers() -> None:
+    index = index_of(
+        stanza("app", Depends="mta"),
+        stanza("aaa", Provides="mta", Priority="required"),
+        stanza("mta"),
+    )
+    assert added(resolved(index, "app")) == {"app": "1.0", "mta": "1.0"}
+
+
+def test_versioned_provides() -> None:
+    index = index_of(
+        stanza("app", Depends="api (>= 2)"),
+        stanza("old", Provides="api (= 1)"),
+        stanza("plain", Provides="api"),
+        stanza("right", Provides="other, api (= 2.5)"),
+    )
+    assert added(resolved(index, "app")) == {"app": "1.0", "right": "1.0"}
+
+
+def test_provider_mentioned_last_wins_a_tie() -> None:
+    """Real apt's order, found by asking it (docs/apt.md)."""
+    tail = (stanza("first", Provides="thing"), stanza("second", Provides="thing"))
+    assert "second" in added(resolved(index_of(stanza("app", Depends="thing"), *tail), "app"))
+    index = index_of(stanza("aaa", Suggests="second"), stanza("app", Depends="thing"), *tail)
+    assert "first" in added(resolved(index, "app"))
+
+
+def test_conflict_with_the_request_has_no_solution() -> None:
+    index = index_of(
+        stanza("app", Depends="lib"), stanza("lib", Conflicts="other"), stanza("other")
+    )
+    with pytest.raises(NoSolution, match=r"exclude each other, which is needed") as caught:
+        resolved(index, "app", "other")
+    assert "app.packages" not in str(caught.value)
+
+
+def test_conflict_removes_from_the_base_what_may_go() -> None:
+    index = index_of(stanza("app", Conflicts="old"))
+    base = base_of(stanza("old"), stanza("addon", Depends="old"), stanza("kept"))
+    found = resolved(index, "app", base=base)
+    assert [package.name for package in found.removed] == ["addon", "old"]
+    assert found.removed_by["old", "amd64"] == (Requirer(name="app", specifier="Conflicts old"),)
+    essential = base_of(stanza("old", Essential="yes"))
+    with pytest.raises(NoSolution, match="exclude each other"):
+        resolved(index, "app", base=essential)
+
+
+def test_breaks_upgrades_what_it_breaks() -> None:
+    index = index_of(stanza("app", Breaks="lib (<< 2)"), stanza("lib", "2"))
+    found = resolved(index, "app", base=base_of(stanza("lib", "1")))
+    assert added(found) == {"app": "1.0", "lib": "2"}
+    assert not found.removed
+
+
+def test_upgrade_takes_its_siblings_along() -> None:
+    index = index_of(
+        stanza("app", Depends="lib (>= 2)"),
+        stanza("lib", "2", Source="src"),
+        stanza("lib-data", "2", Source="src"),
+        stanza("unrelated", "2"),
+    )
+    base = base_of(
+        stanza("lib", "1", Source="src"),
+        stanza("lib-data", "1", Source="src"),
+        stanza("unrelated", "1"),
+    )
+    assert added(resolved(index, "app", base=base)) == {"app": "1.0", "lib": "2", "lib-data": "2"}
+
+
+def test_upgrade_mends_who_needed_the_old_version() -> None:
+    index = index_of(
+        stanza("app", Depends="lib (>= 2)"), stanza("lib", "2"), stanza("user", "2", Depends="lib")
+    )
+    base = base_of(stanza("lib", "1"), stanza("user", "1", Depends="lib (= 1)"))
+    assert added(resolved(index, "app", base=base)) == {"app": "1.0", "lib": "2", "user": "2"}
+
+
+def test_nothing_installed_moves_without_need() -> None:
+    index = index_of(stanza("app", Depends="lib"), stanza("lib", "2"))
+    assert added(resolved(index, "app", base=base_of(stanza("lib", "1")))) == {"app": "1.0"}
+    assert added(resolved(index, "lib", base=base_of(stanza("lib", "1")))) == {"lib": "2"}
+    assert added(resolved(index, "lib", base=base_of(stanza("lib", "3")))) == {}
+
+
+def test_versions_suites_and_removals_on_request() -> None:
+    index = Index(
+        (
+            index_file(stanza("app", "1.2-1"), stanza("app", "1.3-1"), stanza("x"), stanza("yy")),
+            index_file(stanza("app", "2.0-1"), suite="backports", priority=100),
+        ),
+        "amd64",
+    )
+    assert added(resolved(index, "app")) == {"app": "1.3-1"}
+    assert added(resolved(index, "app=1.2*")) == {"app": "1.2-1"}
+    assert added(resolved(index, "app/backports")) == {"app": "2.0-1"}
+    with pytest.raises(NoSolution, match="no version '9'") as caught:
+        resolved(index, "app=9")
+    assert caught.value.hint == "there is 2.0-1 (backports), 1.3-1 (stable), 1.2-1 (stable)"
+    with pytest.raises(NoSolution, match="no suite 'testing'"):
+        resolved(index, "app/testing")
+    found = resolved(index, "yy-", base=base_of(stanza("yy")))
+    assert [package.name for package in found.removed] == ["yy"]
+    assert found.removed_by["yy", "amd64"] == (Requirer(name="<spec>"),)
+    with pytest.raises(NoSolution, match="essential"):
+        resolved(index, "yy-", base=base_of(stanza("yy", Essential="yes")))
+
+
+def test_refused_package_is_not_an_alternative() -> None:
+    index = index_of(stanza("app", Depends="one | two"), stanza("one"), stanza("two"))
+    assert added(resolved(index, "app", "one-")) == {"app": "1.0", "two": "1.0"}
+
+
+def test_foreign_architecture() -> None:
+    index = Index(
+        (
+            index_file(
+                stanza("lib", Multi_Arch="same"),
+                stanza("tool", Multi_Arch="foreign"),
+                stanza("python", Multi_Arch="allowed"),
+                stanza("plain"),
+            ),
+            index_file(
+                stanza("lib", Architecture="arm64", Multi_Arch="same", Depends="tool"),
+                stanza("app", Architecture="arm64", Depends="plain"),
+                stanza("plain", Architecture="arm64"),
+                stanza("script", Architecture="arm64", Depends="python:any"),
+                architecture="arm64",
+            ),
+        ),
+        "amd64",
+    )
+    assert added(resolved(index, "lib:arm64")) == {"lib:arm64": "1.0", "tool": "1.0"}
+    assert added(resolved(index, "lib", "lib:arm64")).keys() == {"lib", "lib:arm64", "tool"}
+    assert added(resolved(index, "app:arm64")) == {"app:arm64": "1.0", "plain:arm64": "1.0"}
+    assert added(resolved(index, "script:arm64")) == {"script:arm64": "1.0", "python": "1.0"}
+    with pytest.raises(NoSolution, match="exclude each other"):
+        resolved(index, "plain", "plain:arm64")
+    with pytest.raises(NoSolution, match="no index for the architecture 'armhf'"):
+        resolved(index, "lib:armhf")
+
+
+def test_package_may_conflict_with_what_it_provides() -> None:
+    index = index_of(
+        stanza("one", Provides="mta", Conflicts="mta", Replaces="mta"),
+        stanza("two", Provides="mta", Conflicts="mta", Replaces="mta"),
+    )
+    assert added(resolved(index, "one")) == {"one": "1.0"}
+    with pytest.raises(NoSolution):
+        resolved(index, "one", "two")
+
+
+def test_impossible_is_explained_down_to_the_cause() -> None:
+    index = index_of(
+        stanza("app", Depends="mid"), stanza("mid", Depends="lib (>= 9)"), stanza("lib", "2")
+    )
+    with pytest.raises(NoSolution) as caught:
+        resolved(index, "app")
+    assert caught.value.message == (
+        "'app' cannot be installed:\n"
+        "  app (1.0) needs mid\n"
+        "  mid (1.0) needs lib (>= 9)\n"
+        "  lib: there is 2 (stable)"
+    )
+    with pytest.raises(NoSolution, match="no source has a package 'nothing'"):
+        resolved(index, "nothing")
+
+
+def test_broken_base_is_refused() -> None:
+    with pytest.raises(NoSolution, match="needs lib, which nothing provides"):
+        resolved(index_of(stanza("app")), "app", base=base_of(stanza("user", Depends="lib")))
+    half = b"Package: x1\nStatus: install ok half-configured\nVersion: 1\nArchitecture: all\n"
+    with pytest.raises(NoSolution, match="half-configured"):
+        parse_status(half, where="status")
+    gone = half.replace(b"half-configured", b"config-files")
+    assert parse_status(gone, where="status").packages == ()
+
+
+def test_cycles_end() -> None:
+    index = index_of(stanza("aa", Depends="bb"), stanza("bb", Depends="aa"))
+    assert added(resolved(index, "aa")) == {"aa": "1.0", "bb": "1.0"}
+
+
+def test_a_dropped_choice_gives_way_to_a_need() -> None:
+    """What was only chosen among alternatives goes when a need excludes it."""
+    index = index_of(
+        stanza("app", Depends="base-core, core"),
+        stanza("base-core", Depends="core-nogui | core"),
+        stanza("core"),
+        stanza("core-nogui", Conflicts="core"),
+    )
+    assert added(resolved(index, "app")) == {"app": "1.0", "base-core": "1.0", "core": "1.0"}
