@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagelock.app.context import Context
+from imagelock.app.fetch import fetcher_for
 from imagelock.app.files import Located, load_lock, load_spec
 from imagelock.app.tag import image_reference, image_tag
 from imagelock.lock import staleness
-from imagelock.model.archives import Archive, Artifact
 from imagelock.model.errors import CheckFailed, UsageError
 from imagelock.model.image import BuildResult, BuiltLayer
 from imagelock.model.lock import BasePin, Lock
@@ -98,7 +98,7 @@ def build(
         output,
         context=BuildContext(
             store=context.store,
-            fetch=partial(_fetch, context),
+            fetch=fetcher_for(order.lock, context),
             folder=order.context_folder,
             source_of=partial(_source_of, context, order.folder),
             step_done=layer_done,
@@ -125,19 +125,6 @@ def _builder(name: str) -> OciBuilder:
         )
     made: OciBuilder = found[name].load()()
     return made
-
-
-def _fetch(
-    context: Context, artifacts: Sequence[Artifact], archives: tuple[Archive, ...]
-) -> dict[str, Path]:
-    from imagelock.fetch.artifacts import ArtifactFetcher
-
-    missing = [item for item in artifacts if context.store.find(item.sha256) is None]
-    with context.progress.task("downloading", sum(item.size for item in missing)) as task:
-        fetcher = ArtifactFetcher(context.store, context.http)
-        return fetcher.fetch(
-            artifacts, archives, progress=lambda _artifact, size: task.advance(size)
-        )
 
 
 def _source_of(context: Context, folder: Path, pin: BasePin) -> ImageSource:

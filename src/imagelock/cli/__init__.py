@@ -18,9 +18,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from imagelock.cli.parser import parse_arguments
     from imagelock.cli.report import Report
 
-    options = parse_arguments(sys.argv[1:] if arguments is None else list(arguments))
-    report = Report(json=options.json, color=options.color, quiet=options.quiet)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    report = Report(json="--json" in given)
     try:
+        options = parse_arguments(given)
+        report = Report(json=options.json, color=options.color, quiet=options.quiet)
         code = int(options.command(options, report))
         sys.stdout.flush()
     except ImagelockError as error:

@@ -1,0 +1,47 @@
+"""Artifacts of a lock into the store: for a build, or ahead of one without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from imagelock.app.context import Context
+from imagelock.fetch.artifacts import ArtifactFetcher, snapshot_archives
+from imagelock.model.archives import Archive, Artifact
+from imagelock.model.lock import Lock
+from imagelock.model.platform import Platform
+
+
+def fetch_lock(lock: Lock, platforms: Sequence[Platform], *, context: Context) -> tuple[int, int]:
+    """Fetch all that a build for these platforms reads; the number of artifacts and their bytes."""
+    wanted = {
+        pin.artifact.sha256: pin.artifact
+        for pins in (lock.apt, lock.conda, lock.pip)
+        for pin in pins
+        if set(pin.platforms) & set(platforms)
+    }
+    fetch_artifacts(tuple(wanted.values()), lock.archives, lock=lock, context=context)
+    return len(wanted), sum(artifact.size for artifact in wanted.values())
+
+
+def fetch_artifacts(
+    artifacts: Sequence[Artifact], archives: tuple[Archive, ...], *, lock: Lock, context: Context
+) -> dict[str, Path]:
+    """The file of each artifact, from the store, its archive, or the archive's snapshot."""
+    missing = [item for item in artifacts if context.store.find(item.sha256) is None]
+    fetcher = ArtifactFetcher(context.store, context.http)
+    if not missing:
+        return fetcher.fetch(artifacts, archives)
+    with context.progress.task("downloading", sum(item.size for item in missing)) as task:
+        return fetcher.fetch(
+            artifacts,
+            archives,
+            progress=lambda _artifact, size: task.advance(size),
+            fallbacks=snapshot_archives(lock.apt_indexes),
+        )
+
+
+def fetcher_for(lock: Lock, context: Context) -> partial[dict[str, Path]]:
+    """What a builder is given to ask for artifacts with."""
+    return partial(fetch_artifacts, lock=lock, context=context)

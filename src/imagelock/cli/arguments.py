@@ -1,0 +1,207 @@
+"""The arguments of every command, one function a command.
+
+Each names its module of ``commands``, which is imported when the command is called, so that
+``imagelock tag`` does not pay for what ``imagelock build`` needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    # argparse gives this type no public name.
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
+
+    from imagelock.cli.report import Report
+
+Command = Callable[[argparse.Namespace, "Report"], int]
+
+EXIT_CODES: Final = """exit codes: 0 done, 1 a check said no, 2 the call or the spec is wrong, 3 no
+solution, 4 network or registry, 5 integrity, 6 the build failed, 130 interrupted"""
+
+
+def lazy(module: str, function: str = "run") -> Command:
+    """A command whose module is imported when it is called."""
+
+    def call(options: argparse.Namespace, report: Report) -> int:
+        loaded = importlib.import_module(f"imagelock.cli.commands.{module}")
+        command: Command = getattr(loaded, function)
+        return command(options, report)
+
+    return call
+
+
+def _init(commands: Commands, common: argparse.ArgumentParser) -> None:
+    init = commands.add_parser("init", parents=[common], help="write a new spec")
+    init.add_argument("spec", nargs="?", default="image.toml", help="the file (%(default)s)")
+    init.add_argument("--name", help="the image's name; default: the file's")
+    init.add_argument("--base", default="debian:bookworm", help="a distribution (%(default)s)")
+    init.add_argument("--python", help="a version or specifier")
+    init.set_defaults(command=lazy("init"))
+
+
+def _edits(commands: Commands, common: argparse.ArgumentParser) -> None:
+    for name, help_text in (
+        ("add", "add packages to a spec"),
+        ("remove", "remove packages from a spec"),
+    ):
+        edit = commands.add_parser(name, parents=[common], help=help_text)
+        edit.add_argument("packages", nargs="+", metavar="PKG")
+        edit.add_argument("--spec", default="image.toml", help="the spec (%(default)s)")
+        kind = edit.add_mutually_exclusive_group()
+        kind.add_argument("--apt", dest="kind", action="store_const", const="apt")
+        kind.add_argument("--conda", dest="kind", action="store_const", const="conda")
+        kind.add_argument("--pip", dest="kind", action="store_const", const="pip")
+        edit.set_defaults(command=lazy("edit", name), kind="pip")
+
+
+def _lock(commands: Commands, common: argparse.ArgumentParser) -> None:
+    lock = commands.add_parser(
+        "lock", parents=[common], help="resolve specs into locks", epilog=EXIT_CODES
+    )
+    lock.add_argument("specs", nargs="+", metavar="SPEC")
+    lock.add_argument("--lock", metavar="PATH", help="the lock file; default: beside the spec")
+    lock.add_argument(
+        "--check", action="store_true", help="only say whether the lock fits the spec; no network"
+    )
+    moves = lock.add_mutually_exclusive_group()
+    moves.add_argument("--upgrade", action="store_true", help="let every package move")
+    moves.add_argument(
+        "-P",
+        "--upgrade-package",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="let this package move; may be repeated",
+    )
+    lock.add_argument(
+        "--as-of", metavar="DATE", help="resolve as on this day (YYYY-MM-DD or RFC 3339)"
+    )
+    lock.add_argument("--offline", action="store_true", help="use the store alone")
+    lock.add_argument(
+        "--platform",
+        action="append",
+        default=[],
+        metavar="P",
+        help="resolve again for this platform only, keep the pins of the others; may be repeated",
+    )
+    lock.add_argument("--dry-run", action="store_true", help="show the diff, write nothing")
+    lock.set_defaults(command=lazy("lock"))
+
+
+def _build(commands: Commands, common: argparse.ArgumentParser) -> None:
+    build = commands.add_parser(
+        "build", parents=[common], help="build the image of a lock", epilog=EXIT_CODES
+    )
+    build.add_argument("path", metavar="SPEC|LOCK")
+    build.add_argument("--lock", metavar="PATH", help="the lock file; default: beside the spec")
+    build.add_argument("--builder", metavar="NAME", help="the builder; default: the spec's")
+    build.add_argument(
+        "--output",
+        metavar="oci:DIR|oci-archive:FILE",
+        help="where the image goes; default: the store",
+    )
+    build.add_argument(
+        "--platform",
+        action="append",
+        default=[],
+        metavar="P",
+        help="one of the lock's platforms; may be repeated; default: all of them",
+    )
+    build.add_argument("--offline", action="store_true", help="use the store alone")
+    build.add_argument("--dry-run", action="store_true", help="show the plan, build nothing")
+    build.set_defaults(command=lazy("build"))
+
+
+def _run(commands: Commands, common: argparse.ArgumentParser) -> None:
+    run = commands.add_parser(
+        "run", parents=[common], help="run a command in a built image, without a daemon"
+    )
+    run.add_argument("image", metavar="SPEC|LOCK|oci:DIR")
+    run.add_argument("--lock", metavar="PATH", help="the lock file; default: beside the spec")
+    run.add_argument("--platform", metavar="P", help="default: this machine's")
+    run.add_argument("--offline", action="store_true", help="use the store alone")
+    run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="[--] CMD…")
+    run.set_defaults(command=lazy("run"))
+
+
+def _diff(commands: Commands, common: argparse.ArgumentParser) -> None:
+    diff = commands.add_parser(
+        "diff", parents=[common], help="what changed between two locks, and why"
+    )
+    diff.add_argument("old", metavar="OLD", help="a lock file, or REV:PATH in git")
+    diff.add_argument("new", metavar="NEW", help="a lock file, or REV:PATH in git")
+    diff.add_argument("--format", choices=("text", "markdown", "json", "html"), default="text")
+    diff.add_argument("--exit-code", action="store_true", help="exit with 1 when the locks differ")
+    diff.set_defaults(command=lazy("diff"))
+
+
+def _tag(commands: Commands, common: argparse.ArgumentParser) -> None:
+    tag = commands.add_parser("tag", parents=[common], help="the tag of a lock")
+    tag.add_argument("path", metavar="SPEC|LOCK")
+    tag.add_argument("--lock", metavar="PATH", help="the lock file; default: beside the spec")
+    tag.add_argument(
+        "--canonical",
+        action="store_true",
+        help="print the canonical JSON that the tag is the sha256 of",
+    )
+    tag.set_defaults(command=lazy("tag"))
+
+
+def _show(commands: Commands, common: argparse.ArgumentParser) -> None:
+    show = commands.add_parser("show", parents=[common], help="what a lock holds")
+    show.add_argument("path", metavar="SPEC|LOCK")
+    show.add_argument("--lock", metavar="PATH", help="the lock file; default: beside the spec")
+    show.set_defaults(command=lazy("show"))
+
+
+def _fetch(commands: Commands, common: argparse.ArgumentParser) -> None:
+    fetch = commands.add_parser(
+        "fetch", parents=[common], help="fill the store with what a lock needs, to build offline"
+    )
+    fetch.add_argument("path", metavar="SPEC|LOCK")
+    fetch.add_argument("--lock", metavar="PATH", help="the lock file; default: beside the spec")
+    fetch.add_argument(
+        "--platform",
+        action="append",
+        default=[],
+        metavar="P",
+        help="one of the lock's platforms; may be repeated; default: all of them",
+    )
+    fetch.set_defaults(command=lazy("fetch"))
+
+
+def _store(commands: Commands, common: argparse.ArgumentParser) -> None:
+    store = commands.add_parser("store", help="the store of downloads and layers")
+    actions = store.add_subparsers(title="actions", metavar="ACTION", required=True)
+    path = actions.add_parser("path", parents=[common], help="print the store's folder")
+    path.set_defaults(command=lazy("store", "path"))
+    verify = actions.add_parser(
+        "verify", parents=[common], help="read every entry against its hash"
+    )
+    verify.add_argument("--repair", action="store_true", help="remove what is damaged")
+    verify.set_defaults(command=lazy("store", "verify"))
+    gc = actions.add_parser("gc", parents=[common], help="remove what was not used for a while")
+    gc.add_argument(
+        "--unused", type=float, metavar="DAYS", help="how long ago it was last used; default: 30"
+    )
+    gc.add_argument(
+        "--keep", action="append", default=[], metavar="LOCK", help="keep its artifacts"
+    )
+    gc.add_argument("--dry-run", action="store_true", help="say what would be removed")
+    gc.set_defaults(command=lazy("store", "gc"))
+
+
+def _completion(commands: Commands, common: argparse.ArgumentParser) -> None:
+    completion = commands.add_parser(
+        "completion", parents=[common], help="print a shell completion script"
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    completion.set_defaults(command=lazy("completion"))
+
+
+ALL: Final = (_init, _edits, _lock, _build, _run, _diff, _tag, _show, _fetch, _store, _completion)
+"""In the order of the help text."""
