@@ -112,7 +112,7 @@ class Chooser:
             case Prerelease.IF_NECESSARY:
                 return project.name in self._named_prereleases or not any(
                     not version(release.version).is_prerelease
-                    and any(self._exists(file) for file in release.files)
+                    and self.choose(project.name, release.files).file is not None
                     for release in project.releases
                 )
 

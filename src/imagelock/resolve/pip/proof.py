@@ -80,10 +80,15 @@ class Packages:
             self._masks[cached] = known
         return known
 
-    def pick(self, open_keys: Mapping[Key, int]) -> tuple[Key, int]:
-        """Keys with one version left first, then as met; versions in their listing's order."""
+    def pick(self, open_keys: Mapping[Key, int], conflicts: Mapping[Key, int]) -> tuple[Key, int]:
+        """Forced keys first, then those most in conflict, then as met; versions in their order."""
         key = min(
-            open_keys, key=lambda key: (open_keys[key].bit_count() > 1, self.provider.order(key))
+            open_keys,
+            key=lambda key: (
+                open_keys[key].bit_count() > 1,
+                -conflicts.get(key, 0),
+                self.provider.order(key),
+            ),
         )
         return key, open_keys[key] & -open_keys[key]
 

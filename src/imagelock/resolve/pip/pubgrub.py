@@ -50,6 +50,10 @@ class Unsolvable(Exception, Generic[K]):
         self.proof = proof
 
 
+class TooHard(Exception):
+    """The search was given up: it is not known whether there is a solution."""
+
+
 class Problem(Protocol[K]):
     """What the solver asks: each question's answer never changes."""
 
@@ -57,8 +61,11 @@ class Problem(Protocol[K]):
         """The mask of everything a key can be, bit 0 included unless it must be chosen."""
         ...
 
-    def pick(self, open_keys: Mapping[K, int]) -> tuple[K, int]:
-        """The key to decide next and the bit to try; masks are never empty and lack bit 0."""
+    def pick(self, open_keys: Mapping[K, int], conflicts: Mapping[K, int]) -> tuple[K, int]:
+        """The key to decide next and the bit to try; masks are never empty and lack bit 0.
+
+        ``conflicts`` counts how often a key took part in one.
+        """
         ...
 
     def implied(self, key: K, option: int) -> Sequence[Mapping[K, int]]:
@@ -91,13 +98,17 @@ class Solver(Generic[K]):
         self._state: _State[K] = _State()
         self._by_key: dict[K, list[Incompatibility[K]]] = {}
         self._implied: set[tuple[K, int]] = set()
+        self._conflicts: dict[K, int] = {}
 
-    def solve(self, facts: Iterable[Mapping[K, int]]) -> dict[K, int]:
-        """One option's bit for every key that must be chosen. Raise Unsolvable with the proof."""
+    def solve(self, facts: Iterable[Mapping[K, int]], *, most_steps: int = 10_000) -> dict[K, int]:
+        """One option's bit for every key that must be chosen.
+
+        Raise Unsolvable with the proof, TooHard after so many decisions.
+        """
         changed: list[K] = []
         for terms in facts:
             changed += self._add(Incompatibility(terms))
-        while True:
+        for _step in range(most_steps):
             self._propagate(changed)
             open_keys = {
                 key: mask
@@ -106,7 +117,7 @@ class Solver(Generic[K]):
             }
             if not open_keys:
                 return dict(self._state.decided)
-            key, option = self._problem.pick(open_keys)
+            key, option = self._problem.pick(open_keys, self._conflicts)
             changed = [key]
             if (key, option) not in self._implied:
                 self._implied.add((key, option))
@@ -116,6 +127,7 @@ class Solver(Generic[K]):
             state.level += 1
             state.decided[key] = option
             self._assign(key, option, None)
+        raise TooHard
 
     def _mask(self, key: K) -> int:
         mask = self._state.masks.get(key)
@@ -144,7 +156,8 @@ class Solver(Generic[K]):
                     continue
                 if unit is item:
                     learned = self._learn(item)
-                    self._add(learned)
+                    for other in self._add(learned):
+                        self._conflicts[other] = self._conflicts.get(other, 0) + 1
                     forced = self._unit(learned)
                     assert forced is not None
                     assert not isinstance(forced, Incompatibility)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from resolvelib import BaseReporter, Resolver
+from resolvelib import BaseReporter
 from resolvelib.resolvers import ResolutionImpossible, ResolutionTooDeep
+from resolvelib.resolvers.resolution import Resolution as Search
 
-from imagelock.model.errors import UsageError
+from imagelock.model.errors import NoSolution, UsageError
 from imagelock.model.lock import SPEC_ROOT, Requirer
 from imagelock.model.names import PipName, pip_name
 from imagelock.model.python import PythonTarget
@@ -19,7 +20,7 @@ from imagelock.resolve.pip.policy import Chooser, Policy
 from imagelock.resolve.pip.ports import CoreMetadata, IndexFile, PipIndex, Project
 from imagelock.resolve.pip.proof import Fact, Packages
 from imagelock.resolve.pip.provider import Candidate, Key, Provider, Wish, wishes_of
-from imagelock.resolve.pip.pubgrub import Unsolvable
+from imagelock.resolve.pip.pubgrub import TooHard, Unsolvable
 from imagelock.resolve.pip.requirements import Markers, Parsed, allows, parse
 from imagelock.resolve.pip.target import environment_of
 
@@ -150,18 +151,42 @@ def _solve(provider: Provider, wishes: list[Wish]) -> dict[Key, Candidate]:
     """Resolvelib's answer; where it has none, that of a search that is complete.
 
     resolvelib is quick where versions are plenty, but carries what it excluded in one branch into
-    others, so that its "impossible" is no proof.
+    others, so that its "impossible" is no proof. Its state is read rather than its result, which
+    takes one recursion for every name in a cycle that nothing needs any more.
     """
     try:
-        found = Resolver(provider, BaseReporter()).resolve(wishes, max_rounds=_MOST_ROUNDS)
+        state = Search(provider, BaseReporter()).resolve(wishes, max_rounds=_MOST_ROUNDS)
+        if _holds(provider, wishes, state.mapping):
+            return dict(state.mapping)
     except (ResolutionImpossible, ResolutionTooDeep):
-        packages = Packages(provider)
-        try:
-            return packages.solve(wishes)
-        except Unsolvable as proof:
-            facts = [item.terms for item in proof.proof.facts()]
-            raise explain(packages, [fact for fact in facts if isinstance(fact, Fact)]) from None
-    return dict(found.mapping)
+        pass
+    packages = Packages(provider)
+    try:
+        return packages.solve(wishes)
+    except Unsolvable as proof:
+        facts = [item.terms for item in proof.proof.facts()]
+        raise explain(packages, [fact for fact in facts if isinstance(fact, Fact)]) from None
+    except TooHard:
+        raise NoSolution(
+            "no set of versions was found that satisfies all requirements, and no proof"
+            " that there is none",
+            hint="narrow the search: give lower bounds as constraints under [pip]",
+        ) from None
+
+
+def _holds(provider: Provider, wishes: list[Wish], mapping: Mapping[Key, Candidate]) -> bool:
+    """Whether a mapping satisfies the roots and everything they lead to."""
+    waiting = list(wishes)
+    seen: set[Key] = set()
+    while waiting:
+        wish = waiting.pop()
+        candidate = mapping.get(wish.key)
+        if candidate is None or not provider.is_satisfied_by(wish, candidate):
+            return False
+        if wish.key not in seen:
+            seen.add(wish.key)
+            waiting += provider.get_dependencies(candidate)
+    return True
 
 
 def _packages(
