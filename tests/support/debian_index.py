@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imagelock.model.debian import Installed
+from imagelock.model.debian import BinaryPackage, Installed
 from imagelock.model.lock import SPEC_ROOT, Requirer
 from imagelock.resolve.apt.index import Index, IndexFile
 from imagelock.resolve.apt.request import parse_request
@@ -61,3 +61,19 @@ def added(resolution: Resolution) -> dict[str, str]:
         else f"{package.name}:{package.architecture}": package.version
         for package in resolution.added
     }
+
+
+def status_of(index: Index, packages: tuple[BinaryPackage, ...]) -> bytes:
+    """A dpkg status file that has packages of an index installed."""
+    stanzas = []
+    for package in packages:
+        file = index.file_of(package)
+        for place in file.places(package.name):
+            start = file.start(place)
+            end = file.data.find(b"\n\n", start)
+            stanza = file.data[start : end if end >= 0 else len(file.data)].strip(b"\n")
+            if f"\nVersion: {package.version}\n".encode() in stanza:
+                stanzas.append(stanza + b"\nStatus: install ok installed\n")
+                break
+    assert len(stanzas) == len(packages)
+    return b"\n".join(stanzas)
