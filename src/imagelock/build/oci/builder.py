@@ -44,6 +44,7 @@ from imagelock.plan import plan_image
 from imagelock.ports import ImageSource
 
 _THREADS: Final = 4
+_PURE_THREADS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,17 +149,34 @@ class _PlatformBuild:
     def run(self) -> _Made:
         if not self._plan.bootstrapped:
             self._read_base()
-        for step in self._plan.steps:
-            for made in self._step(step):
-                self._context.step_done(made.layer)
-                self._made.append(made)
+        # What runs no code is made beside what does. Sandboxes start from this thread alone:
+        # they die with the thread that started them.
+        with ThreadPoolExecutor(_PURE_THREADS) as workers:
+            beside = {
+                number: workers.submit(self._pure, step)
+                for number, step in enumerate(self._plan.steps)
+                if not step.runs_code
+            }
+            try:
+                for number, step in enumerate(self._plan.steps):
+                    future = beside.get(number)
+                    for made in future.result() if future else self._in_sandbox(step):
+                        self._context.step_done(made.layer)
+                        self._made.append(made)
+            finally:
+                workers.shutdown(cancel_futures=True)
+                if self._sandbox is not None:
+                    self._sandbox.close()
         return self._image()
 
-    def _step(self, step: AnyStep) -> tuple[CachedLayer, ...]:
-        if isinstance(step, AptStep):
-            return self._apt(step)
+    def _pure(self, step: AnyStep) -> tuple[CachedLayer, ...]:
         pure = PureLayers(cache=self._cache, folder=self._context.folder)
         return pure.find(step) or pure.build(step, self._files(step))
+
+    def _in_sandbox(self, step: AnyStep) -> tuple[CachedLayer, ...]:
+        if isinstance(step, AptStep):
+            return self._apt(step)
+        raise BuildError(f"not supported yet: {step.title}", where=step.title)
 
     def _apt(self, step: AptStep) -> tuple[CachedLayer, ...]:
         below = self._below()

@@ -76,6 +76,7 @@ class Sandbox:
     tier: Tier
     trees: Path
     maps: dict[str, list[list[int]]] = field(default_factory=dict)
+    _removing: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def run(self, work: Work, scratch: Path, *, interactive: bool = False) -> tuple[int, str]:
         """Run the commands over an overlay in ``scratch``; the status and the output's end."""
@@ -162,15 +163,18 @@ class Sandbox:
         self.trees.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix="tmp.", dir=self.trees))
 
-    def remove(self, *folders: Path) -> None:
-        """Remove folders whoever owns what is in them."""
-        there = [str(folder) for folder in folders if folder.exists()]
-        if there:
-            job = self._job("remove", folders=there)
-            self._start(job, stdin=subprocess.DEVNULL, stdout=None, stderr=None).wait()
-        for folder in folders:
-            if folder.exists():
-                folder.rmdir()
+    def remove(self, folder: Path) -> None:
+        """Begin to remove a folder, whoever owns what is in it; :meth:`close` waits for the end."""
+        if folder.exists():
+            job = self._job("remove", folder=str(folder))
+            self._removing.append(
+                self._start(job, stdin=subprocess.DEVNULL, stdout=None, stderr=None)
+            )
+
+    def close(self) -> None:
+        """Wait until all removed folders are gone."""
+        while self._removing:
+            self._removing.pop().wait()
 
     def probe(self) -> bool:
         """Whether this machine allows the tier."""
@@ -181,6 +185,7 @@ class Sandbox:
             )
             works = process.wait() == 0
             self.remove(Path(folder, "probe"))
+            self.close()
             return works
 
     def _job(self, task: str, **values: object) -> dict[str, object]:

@@ -91,8 +91,7 @@ def _probe(job: dict[str, Any]) -> int:
 
 
 def _remove(job: dict[str, Any]) -> int:
-    for folder in job["folders"]:
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(job["folder"], ignore_errors=True)
     return 0
 
 
