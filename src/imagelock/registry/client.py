@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from imagelock.fetch.http import Http, Response, mirrors_from_environment, redact
 from imagelock.fetch.store import Store
@@ -134,6 +134,10 @@ class RegistryClient:
         """The canonical URL of a path under the repository; whole URLs and absolute paths too."""
         endpoint = self._endpoint(reference)
         joined = urljoin(f"{endpoint.root}v2/{reference.repository}/", path)
+        # Behind a proxy that ends TLS, registries name themselves with http.
+        host = urlsplit(endpoint.root).netloc
+        if urlsplit(joined).netloc == host:
+            joined = endpoint.root + joined.partition(f"{host}/")[2]
         return endpoint.http.canonical(joined)
 
     @contextmanager

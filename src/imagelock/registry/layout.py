@@ -46,7 +46,7 @@ class LayoutSource:
     def digest(self, reference: str, platform: Platform) -> Digest:
         """The digest of the one manifest for a platform; NotFound when there is none."""
         root, name = self._place(reference)
-        index = _read_index(root, reference)
+        index = read_index(root, reference)
         entries = index_entries(index, where=f"{reference}: index.json")
         if name is not None:
             entries = tuple(
@@ -161,7 +161,8 @@ class LayoutSource:
             ) from None
 
 
-def _read_index(root: Path, reference: str) -> dict[str, object]:
+def read_index(root: Path, reference: str) -> dict[str, object]:
+    """A layout's index.json, its version checked. UsageError when there is no layout."""
     where = f"{reference}: index.json"
     marker = root / "oci-layout"
     version = (
