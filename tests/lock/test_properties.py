@@ -20,7 +20,7 @@ from imagelock.lock.document import from_document, to_document
 from imagelock.lock.encode import encode_lock
 from imagelock.lock.normal import normalise, normalise_spec
 from imagelock.lock.roots_diff import changed_roots
-from imagelock.lock.staleness import stale_sections, staleness
+from imagelock.lock.stale import stale_sections, staleness
 from imagelock.lock.tag import canonical_bytes, lock_digest
 from imagelock.model.lock import Lock
 from imagelock.model.spec import DEFAULT_TAG_FORMAT, Spec

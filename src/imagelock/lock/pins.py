@@ -9,7 +9,8 @@ from typing import Final
 
 from imagelock.lock.checks import Wrong, absolute_path, archive_url, contained_path
 from imagelock.lock.kinds import Choice, Flag, Integer, Moment, Platforms, Text
-from imagelock.lock.tables import Embedded, Field, Strings, Table, Tables
+from imagelock.lock.lists import Strings
+from imagelock.lock.tables import Embedded, Field, Table, Tables
 from imagelock.model.archives import WELL_KNOWN_ARCHIVES, Archive, Artifact
 from imagelock.model.lock import (
     AptIndexPin,
@@ -43,8 +44,8 @@ def _own_archive(text: str) -> str:
     return text
 
 
-LINE: Final = Text(r"[^\x00-\x1f\x7f]+", "a text of one line")
-WORD: Final = Text(r"[^\x00-\x20\x7f]+", "a text without spaces")
+LINE: Final = Text(r"[^\x00-\x1f\x7f-\x9f]+", "a text of one line")
+WORD: Final = Text(r"[^\x00-\x20\x7f-\xa0]+", "a text without spaces")
 SHA256: Final = Text("[0-9A-Fa-f]{64}", "64 hex digits", check=sha256, says=True)
 DIGEST: Final = Text("sha256:[0-9A-Fa-f]{64}", "a digest", check=digest, says=True)
 CONTAINED: Final = Text(

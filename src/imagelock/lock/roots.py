@@ -6,8 +6,9 @@ from typing import Final
 
 from imagelock.lock.checks import copy_source, no_credentials, relative_path
 from imagelock.lock.kinds import Choice, Flag, Platforms, Scalar, Text
+from imagelock.lock.lists import Pairs, Strings
 from imagelock.lock.pins import ABSOLUTE, LINE
-from imagelock.lock.tables import Field, Pairs, Strings, Table, Tables, Variants
+from imagelock.lock.tables import Field, Table, Tables, Variants
 from imagelock.model.spec import (
     AptSource,
     AptSpec,

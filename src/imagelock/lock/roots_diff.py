@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from imagelock.lock.kinds import Context, Kind, Platforms
+from imagelock.lock.lists import Pairs, Strings
 from imagelock.lock.normal import normalise_spec
 from imagelock.lock.roots import ROOTS
-from imagelock.lock.tables import Field, Pairs, Strings, Table, Tables, Variants
+from imagelock.lock.tables import Field, Table, Tables, Variants
 from imagelock.lock.toml import inline_text, key_text
 from imagelock.model.spec import RequirementsFile, Spec
 

@@ -89,7 +89,7 @@ def directly_stale(lock: Lock, spec: Spec) -> frozenset[Section]:
     """The sections whose own roots changed, with ROOTS when any root did."""
     reasons = staleness(lock, spec)
     sections = {reason.section for reason in reasons}
-    if bool(lock.roots.has_pip) != bool(spec.has_pip):
+    if lock.roots.needs_python != spec.needs_python:
         # the first pip package brings an interpreter with it, the last takes it away
         sections.add(Section.PYTHON)
     if any(reason.path == "pip.python-exec" for reason in reasons):
