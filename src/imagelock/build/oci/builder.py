@@ -63,10 +63,11 @@ class BuildContext:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Made:
-    """One platform's image and the blobs it needs."""
+class MadeImage:
+    """One platform's image, its config, and the blobs it needs."""
 
     image: BuiltImage
+    config: bytes
     blobs: tuple[Blob, ...]
 
 
@@ -94,13 +95,7 @@ class OciBuilder:
         IntegrityError for wrong bytes, BuildError when a sandbox says no.
         """
         kind, path = parse_output(output)
-        wanted = _wanted(lock, platforms)
-        with ThreadPoolExecutor(_THREADS) as pool:
-            cache = LayerCache(context.store, self._compression, pool)
-            made = [
-                _PlatformBuild(lock, plan_image(lock, platform), context, cache).run()
-                for platform in wanted
-            ]
+        made = self.images(lock, platforms, context=context)
         manifests = [item.image.manifest for item in made]
         index = image_index(manifests, {})
         descriptor = Descriptor(
@@ -118,6 +113,17 @@ class OciBuilder:
             index=descriptor,
             images=tuple(item.image for item in made),
         )
+
+    def images(
+        self, lock: Lock, platforms: Sequence[Platform], *, context: BuildContext
+    ) -> list[MadeImage]:
+        """The images with their layers in the store, written nowhere; sorted by platform."""
+        with ThreadPoolExecutor(_THREADS) as pool:
+            cache = LayerCache(context.store, self._compression, pool)
+            return [
+                _PlatformBuild(lock, plan_image(lock, platform), context, cache).run()
+                for platform in _wanted(lock, platforms)
+            ]
 
 
 def _wanted(lock: Lock, platforms: Sequence[Platform]) -> list[Platform]:
@@ -146,7 +152,7 @@ class _PlatformBuild:
         self._made: list[CachedLayer] = []
         self._sandbox: Sandbox | None = None
 
-    def run(self) -> _Made:
+    def run(self) -> MadeImage:
         if not self._plan.bootstrapped:
             self._read_base()
         # What runs no code is made beside what does. Sandboxes start from this thread alone:
@@ -231,7 +237,7 @@ class _PlatformBuild:
             return self._context.source_of(pin).layer(pin.reference, descriptor)
         return self._context.store.path(hash_of(descriptor.digest))
 
-    def _image(self) -> _Made:
+    def _image(self) -> MadeImage:
         own = [made for made in self._made if not made.empty]
         layers = self._base_layers + tuple(made.layer for made in own)
         epoch = max((made.epoch for made in own), default=EARLIEST)
@@ -261,7 +267,7 @@ class _PlatformBuild:
             image_id=config_blob.digest,
             layers=layers,
         )
-        return _Made(image=image, blobs=blobs)
+        return MadeImage(image=image, config=config, blobs=blobs)
 
 
 def _digest(data: bytes) -> str:

@@ -9,6 +9,7 @@ Tiers, best first; each is tried with a small overlay before it is used:
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pwd
@@ -27,6 +28,7 @@ from imagelock.model.errors import BuildError, IntegrityError
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _RANGE: Final = 65536
 _TAIL: Final = 4000
+_SCRATCH: Final = "tmp."
 
 
 class Tier(StrEnum):
@@ -54,7 +56,8 @@ class Bind:
 class Work:
     """What to run: ``files`` (path, mode, text) are written first, ``remove`` deleted at last.
 
-    ``lower`` names trees, lowest first. ``identity`` is uid, gid and further groups.
+    ``lower`` names trees, lowest first. ``user`` is as in an image's config: a name or id,
+    perhaps with ``:group``; empty is root.
     """
 
     lower: tuple[str, ...]
@@ -66,7 +69,7 @@ class Work:
     binds: tuple[Bind, ...] = ()
     network: bool = False
     workdir: str = "/"
-    identity: tuple[int, int, tuple[int, ...]] = (0, 0, ())
+    user: str = ""
 
 
 @dataclass(slots=True)
@@ -76,6 +79,7 @@ class Sandbox:
     tier: Tier
     trees: Path
     maps: dict[str, list[list[int]]] = field(default_factory=dict)
+    _held: dict[Path, int] = field(default_factory=dict)
     _removing: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def run(self, work: Work, scratch: Path, *, interactive: bool = False) -> tuple[int, str]:
@@ -92,7 +96,7 @@ class Sandbox:
             "binds": [[str(b.source), b.target, b.source.is_dir()] for b in work.binds],
             "network": work.network,
             "workdir": work.workdir,
-            "identity": [work.identity[0], work.identity[1], list(work.identity[2])],
+            "identity": work.user,
         }
         # `upper` must be the root folder's own mode; mkdir went through the umask.
         (scratch / "upper").chmod(0o755)
@@ -159,9 +163,25 @@ class Sandbox:
             self.remove(scratch)
 
     def scratch(self) -> Path:
-        """A new folder beside the trees, so that renames stay on one file system."""
+        """A new folder beside the trees, so that renames stay on one file system.
+
+        It is locked while we live: what a killed build left is known by its free lock.
+        """
         self.trees.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix="tmp.", dir=self.trees))
+        while True:
+            folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.trees))
+            lock = _locked(folder)
+            if lock is not None:
+                self._held[folder] = lock
+                return folder
+
+    def sweep(self) -> None:
+        """Remove what killed builds left."""
+        for folder in sorted(self.trees.glob(f"{_SCRATCH}*")):
+            lock = _locked(folder)
+            if lock is not None:
+                self._held[folder] = lock
+                self.remove(folder)
 
     def remove(self, folder: Path) -> None:
         """Begin to remove a folder, whoever owns what is in it; :meth:`close` waits for the end."""
@@ -175,18 +195,20 @@ class Sandbox:
         """Wait until all removed folders are gone."""
         while self._removing:
             self._removing.pop().wait()
+        for folder in [folder for folder in self._held if not folder.exists()]:
+            os.close(self._held.pop(folder))
 
     def probe(self) -> bool:
         """Whether this machine allows the tier."""
-        with tempfile.TemporaryDirectory(dir=_made(self.trees)) as folder:
-            job = self._job("probe", folder=f"{folder}/probe")
-            process = self._start(
-                job, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-            works = process.wait() == 0
-            self.remove(Path(folder, "probe"))
-            self.close()
-            return works
+        folder = self.scratch()
+        job = self._job("probe", folder=str(folder))
+        process = self._start(
+            job, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        works = process.wait() == 0
+        self.remove(folder)
+        self.close()
+        return works
 
     def _job(self, task: str, **values: object) -> dict[str, object]:
         return {
@@ -248,6 +270,7 @@ def open_sandbox(root: Path) -> Sandbox:
             continue
         sandbox = Sandbox(tier=tier, trees=root / "trees" / tier, maps=maps)
         if _probed(tier, str(sandbox.trees)):
+            sandbox.sweep()
             return sandbox
         tried.append(f"{tier}: the kernel refused")
     raise BuildError(
@@ -300,6 +323,22 @@ def _range(path: str) -> int | None:
 
 def _why_not(tier: Tier) -> str:
     return "we are not root" if tier is Tier.ROOT else "no range in /etc/subuid and /etc/subgid"
+
+
+def _locked(folder: Path) -> int | None:
+    """A descriptor that holds the folder's lock; None when another has it or it is gone."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if folder.stat().st_ino == os.fstat(descriptor).st_ino:
+            return descriptor
+    except OSError:
+        pass
+    os.close(descriptor)
+    return None
 
 
 def _made(folder: Path) -> str:

@@ -58,6 +58,8 @@ def _as_first_process(job: dict[str, Any]) -> int:
     namespaces.call("sethostname", b"imagelock", 9)
     mounts.enter(root)
     _prepare(job)
+    # As runtimes do (and WORKDIR): a working folder that is not there is made.
+    Path(job["workdir"]).mkdir(parents=True, exist_ok=True)
     namespaces.drop_capabilities()
     for command in job["commands"]:
         code = _run(command, job)
@@ -84,10 +86,11 @@ def _run(command: list[str], job: dict[str, Any]) -> int:
     if child == 0:
         try:
             _become(job)
+            job["env"].setdefault("HOME", "/root")
             os.chdir(job["workdir"])
             os.execvpe(command[0], command, job["env"])  # noqa: S606 — there is no shell to want
-        except OSError as error:
-            sys.stderr.write(f"{command[0]}: {error.strerror}\n")
+        except (OSError, ValueError) as error:
+            sys.stderr.write(f"{command[0]}: {error}\n")
             sys.stderr.flush()
         os._exit(127)
     while True:
@@ -97,11 +100,45 @@ def _run(command: list[str], job: dict[str, Any]) -> int:
 
 
 def _become(job: dict[str, Any]) -> None:
-    uid, gid, groups = job["identity"]
-    if (uid, gid) != (0, 0):
-        os.setgroups(groups)
-        os.setresgid(gid, gid, gid)
-        os.setresuid(uid, uid, uid)
+    """Take the user of the image's config, looked up in the image (OCI image-spec, config.md)."""
+    user, _, group = str(job["identity"]).partition(":")
+    if not user:
+        return
+    line = _line("/etc/passwd", user) or [user, "", user, "0", "", "/"]
+    uid, gid, home = int(line[2]), int(line[3]), line[5]
+    groups = [gid]
+    if group:
+        gid = int((_line("/etc/group", group) or [group, "", group])[2])
+        groups = [gid]
+    else:
+        groups += [
+            int(other[2]) for other in _lines("/etc/group") if line[0] in other[3].split(",")
+        ]
+    os.setgroups(sorted(set(groups)))
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    job["env"].setdefault("HOME", home)
+
+
+def _line(path: str, wanted: str) -> list[str] | None:
+    """The line of a name, else of an id; OSError when a name is unknown."""
+    found = None
+    for line in _lines(path):
+        if line[0] == wanted:
+            return line
+        if line[2] == wanted:
+            found = line
+    if found is None and not wanted.isdigit():
+        raise OSError(2, f"no such user or group in the image: {wanted}")
+    return found
+
+
+def _lines(path: str) -> list[list[str]]:
+    try:
+        text = Path(path).read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        return []
+    return [line.split(":") for line in text.splitlines() if line.count(":") >= 3]
 
 
 def _status(status: int) -> int:

@@ -1,0 +1,65 @@
+"""``imagelock run``: a command in an image, without a daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagelock.app.context import Context
+from imagelock.model.platform import Platform
+
+if TYPE_CHECKING:
+    from imagelock.build.oci.builder import BuildContext
+    from imagelock.model.lock import Lock
+
+
+def run_lock(
+    lock: Lock, platform: Platform, command: Sequence[str], *, build_context: BuildContext
+) -> int:
+    """Build what is missing of a lock's image, and run a command in it; its exit status."""
+    from imagelock.build.oci.builder import OciBuilder
+    from imagelock.build.oci.runner import run_command
+    from imagelock.model.errors import BuildError
+
+    made = OciBuilder().images(lock, [platform], context=build_context)[0]
+    sources = {blob.descriptor: blob.source for blob in made.blobs}
+
+    def blobs(descriptor: Descriptor) -> Path:
+        source = sources[descriptor]
+        if not isinstance(source, Path):
+            raise BuildError("a layer is not in the store", where=descriptor.digest)
+        return source
+
+    return run_command(
+        made.config, made.image.layers, blobs, command, store_root=build_context.store.root
+    )
+
+
+def run_layout(
+    reference: str, platform: Platform, command: Sequence[str], *, context: Context, folder: Path
+) -> int:
+    """Run a command in the image of an OCI layout (``oci:DIR``); its exit status."""
+    from imagelock.build.oci.config import base_diff_ids
+    from imagelock.build.oci.runner import run_command
+    from imagelock.model.image import BuiltLayer
+    from imagelock.model.names import digest
+    from imagelock.registry.layout import LayoutSource
+
+    source = LayoutSource(context.store, folder=folder)
+    image = source.image(reference, source.digest(reference, platform), platform)
+    layers = tuple(
+        BuiltLayer(title="layer", descriptor=descriptor, diff_id=digest(diff_id), cached=True)
+        for descriptor, diff_id in zip(image.layers, base_diff_ids(image.config), strict=True)
+    )
+    return run_command(
+        image.config,
+        layers,
+        lambda descriptor: source.layer(reference, descriptor),
+        command,
+        store_root=context.store.root,
+    )
+
+
+if TYPE_CHECKING:
+    from imagelock.model.image import Descriptor
