@@ -132,7 +132,15 @@ def test_redirects_carry_no_credentials_elsewhere(server: LocalServer) -> None:
         assert "authorization" not in other.requests[0].headers
 
 
-def test_credentials_are_asked_for_by_url(server: LocalServer) -> None:
+class _Keys:
+    def known(self, _url: str) -> str | None:
+        return None
+
+    def refused(self, url: str) -> str | None:
+        return "Bearer canary" if url.startswith("http://127.0.0.1") else None
+
+
+def test_credentials_are_asked_for_after_a_refusal(server: LocalServer) -> None:
     def guarded(request: Request) -> Answer:
         known = request.headers.get("authorization") == "Bearer canary"
         return Answer(b"in") if known else Answer(status=401)
@@ -141,7 +149,7 @@ def test_credentials_are_asked_for_by_url(server: LocalServer) -> None:
     with pytest.raises(NetworkError, match="HTTP 401") as caught:
         Http().get(f"{server.url}/a")
     assert "credentials" in caught.value.hint
-    assert Http(credentials=lambda _url: "Bearer canary").get(f"{server.url}/a").body == b"in"
+    assert Http(credentials=_Keys()).get(f"{server.url}/a").body == b"in"
 
 
 def test_percent_encoded_credentials(server: LocalServer, http: Http) -> None:

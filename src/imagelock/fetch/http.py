@@ -11,10 +11,10 @@ import contextlib
 import os
 import threading
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from imagelock.model.errors import NetworkError, NotFound, UsageError
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     import urllib3
 
     from imagelock.fetch.connections import Connections
-
-Credentials = Callable[[str], str | None]
-"""Gives the Authorization header for a URL, or None."""
 
 _CHUNK: Final = 1 << 18
 _USER_AGENT: Final = "imagelock/0.1"
@@ -62,9 +59,28 @@ def mirrors_from_environment() -> dict[str, str]:
     return table
 
 
-def no_credentials(_url: str) -> str | None:
+class Credentials(Protocol):
+    """Gives the Authorization header for a URL, or None; called from any thread."""
+
+    def known(self, url: str) -> str | None:
+        """Credentials to send at once."""
+        ...
+
+    def refused(self, url: str) -> str | None:
+        """Credentials to try after a 401: what is slow to ask for."""
+        ...
+
+
+class NoCredentials:
     """Know no credentials."""
-    return None
+
+    def known(self, url: str) -> str | None:  # noqa: ARG002
+        """Know none."""
+        return None
+
+    def refused(self, url: str) -> str | None:  # noqa: ARG002
+        """Know none."""
+        return None
 
 
 def basic_authorization(user: str, password: str) -> str:
@@ -96,12 +112,12 @@ class Http:
         offline: bool = False,
         mirrors: Mapping[str, str] | None = None,
         ca_file: Path | None = None,
-        credentials: Credentials = no_credentials,
+        credentials: Credentials | None = None,
     ) -> None:
         self.offline = offline
         self._mirrors = dict(mirrors or {})
         self._ca_file = ca_file
-        self._credentials = credentials
+        self._credentials: Credentials = credentials or NoCredentials()
         self._connections: Connections | None = None
         self._lock = threading.Lock()
 
@@ -182,8 +198,9 @@ class Http:
                 hint="run once without --offline (or IMAGELOCK_OFFLINE)",
             )
         target, sent = self._with_credentials(self._mirrored(url), headers)
-        try:
-            answer = self._pools(target).request(
+
+        def asked() -> urllib3.BaseHTTPResponse:
+            return self._pools(target).request(
                 method,
                 target,
                 headers=sent,
@@ -191,6 +208,15 @@ class Http:
                 preload_content=preload,
                 decode_content=preload,
             )
+
+        try:
+            answer = asked()
+            if answer.status == 401:
+                found = self._credentials.refused(target)
+                if found and found != sent.get("Authorization"):
+                    answer.drain_conn()
+                    sent["Authorization"] = found
+                    answer = asked()
         except urllib3.exceptions.HTTPError as error:
             raise self._failed(url, error) from error
         self._check_scheme(url, target, answer)
@@ -207,7 +233,7 @@ class Http:
             url = urlunsplit(parts._replace(netloc=host))
             found: str | None = basic_authorization(*map(unquote, _pair(user)))
         else:
-            found = self._credentials(url)
+            found = self._credentials.known(url)
         if found and not any(name.lower() == "authorization" for name in sent):
             sent["Authorization"] = found
         return url, sent

@@ -124,7 +124,7 @@ class SimpleIndexes:
             if releases is not None:
                 return Project(
                     name=name,
-                    index=index,
+                    index=redact(index),
                     releases=[StoredRelease(version, rows) for version, rows in releases],
                 )
         raise NotFound(
