@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ TRUST = "import ssl; print(ssl.create_default_context().cert_store_stats()['x509
 
 
 @pytest.fixture(scope="module")
-def image(hello: Build, tmp_path_factory: pytest.TempPathFactory):
+def image(hello: Build, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, str]]:
     """The engine, and the image as it was pulled from a registry."""
     with (
         running_registry(tmp_path_factory.mktemp("registry")) as registry,
@@ -52,7 +53,7 @@ def in_image(image: tuple[Engine, str], *command: str) -> str:
     return engine.docker("run", "--rm", "--network", "none", reference, *command).stdout
 
 
-def test_the_engine_sees_the_image_that_was_built(image: tuple[Engine, str], hello: Build):
+def test_the_engine_sees_the_image_that_was_built(image: tuple[Engine, str], hello: Build) -> None:
     engine, reference = image
     seen = json.loads(engine.docker("image", "inspect", reference).stdout)[0]
     assert seen["Id"] == hello.report["images"][0]["image_id"]
@@ -63,7 +64,7 @@ def test_the_engine_sees_the_image_that_was_built(image: tuple[Engine, str], hel
 
 def test_every_locked_wheel_imports_with_every_file_of_its_record(
     image: tuple[Engine, str], hello: Build, hello_lock: Path
-):
+) -> None:
     platform = hello.report["images"][0]["platform"]
     pins = {
         pin.name: pin.version
@@ -75,14 +76,14 @@ def test_every_locked_wheel_imports_with_every_file_of_its_record(
     assert said.split() == ["imported", str(len(pins))]
 
 
-def test_dpkg_finds_nothing_to_complain_about(image: tuple[Engine, str]):
+def test_dpkg_finds_nothing_to_complain_about(image: tuple[Engine, str]) -> None:
     assert in_image(image, "dpkg", "--audit") == ""
     assert in_image(image, "dpkg", "--verify") == ""
 
 
 def test_every_locked_deb_is_installed_and_nothing_else(
     image: tuple[Engine, str], hello: Build, hello_lock: Path
-):
+) -> None:
     platform = hello.report["images"][0]["platform"]
     wanted = {
         f"{pin.name} {pin.version} {pin.architecture} installed"
@@ -97,10 +98,10 @@ def test_every_locked_deb_is_installed_and_nothing_else(
     assert set(shown.splitlines()) == wanted
 
 
-def test_tls_finds_its_certificates(image: tuple[Engine, str]):
+def test_tls_finds_its_certificates(image: tuple[Engine, str]) -> None:
     assert int(in_image(image, "python", "-c", TRUST)) > 50
     assert "curl" in in_image(image, "curl", "--version")
 
 
-def test_the_copied_file_runs(image: tuple[Engine, str]):
+def test_the_copied_file_runs(image: tuple[Engine, str]) -> None:
     assert in_image(image, "python", "greet.py").startswith("hello from imagelock | Python 3.11.2")

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.network]
 
 def test_two_builds_with_nothing_in_common_but_the_lock(
     hello: Build, hello_lock: Path, tmp_path: Path
-):
+) -> None:
     elsewhere = tmp_path / "a folder of another name"
     elsewhere.mkdir()
     lock = elsewhere / "hello.lock"
@@ -45,7 +45,7 @@ def test_two_builds_with_nothing_in_common_but_the_lock(
 
 def test_an_archive_holds_the_same_image_and_is_the_same_twice(
     hello: Build, hello_lock: Path, tmp_path: Path
-):
+) -> None:
     files = []
     for name in ("one.tar", "two.tar"):
         file = tmp_path / name
@@ -61,7 +61,7 @@ def test_an_archive_holds_the_same_image_and_is_the_same_twice(
 
 def test_a_flipped_byte_in_a_stored_artifact_is_exit_5(
     hello: Build, hello_lock: Path, tmp_path: Path
-):
+) -> None:
     platform = hello.report["images"][0]["platform"]
     root = store_with_artifacts_alone(hello_lock, tmp_path / "store")
     victim = max((root / "sha256").rglob("*"), key=lambda path: path.stat().st_size)
@@ -79,7 +79,9 @@ def test_a_flipped_byte_in_a_stored_artifact_is_exit_5(
     assert not (tmp_path / "out" / "index.json").exists()
 
 
-def test_a_flipped_byte_in_a_stored_layer_is_exit_5(hello: Build, hello_lock: Path, tmp_path: Path):
+def test_a_flipped_byte_in_a_stored_layer_is_exit_5(
+    hello: Build, hello_lock: Path, tmp_path: Path
+) -> None:
     image = hello.report["images"][0]
     root = tmp_path / "store"
     shutil.copytree(kept_folder() / "store" / "records", root / "records")
@@ -102,7 +104,7 @@ def test_a_flipped_byte_in_a_stored_layer_is_exit_5(hello: Build, hello_lock: Pa
     assert not (tmp_path / "out" / "index.json").exists()
 
 
-def test_a_stale_lock_is_not_built(hello_lock: Path, tmp_path: Path):
+def test_a_stale_lock_is_not_built(hello_lock: Path, tmp_path: Path) -> None:
     shutil.copy(hello_lock, tmp_path / "hello.lock")
     shutil.copytree(hello_lock.parent / "hello", tmp_path / "hello")
     text = hello_lock.with_suffix(".toml").read_text().replace("numpy>=2", "numpy>=2.1")

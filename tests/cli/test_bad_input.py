@@ -26,7 +26,7 @@ def spec_in(folder: Path, text: str) -> str:
     return str(path)
 
 
-def test_every_problem_of_a_spec_is_reported_at_once_with_line_and_column(tmp_path: Path):
+def test_every_problem_of_a_spec_is_reported_at_once_with_line_and_column(tmp_path: Path) -> None:
     spec = spec_in(
         tmp_path,
         'name = "bad"\n[base]\ndistribution = "debian:bookworm"\n'
@@ -41,7 +41,7 @@ def test_every_problem_of_a_spec_is_reported_at_once_with_line_and_column(tmp_pa
     assert "Traceback" not in called.err
 
 
-def test_errors_for_machines_have_code_message_where_and_hint(tmp_path: Path):
+def test_errors_for_machines_have_code_message_where_and_hint(tmp_path: Path) -> None:
     spec = spec_in(tmp_path, SPEC + "nmae = 1\n")
     called = call("lock", spec, "--json")
     assert called.code == 2
@@ -52,7 +52,7 @@ def test_errors_for_machines_have_code_message_where_and_hint(tmp_path: Path):
     assert error["where"] == f"{spec}:5:1"
 
 
-def test_a_field_whose_stage_is_not_there_yet_is_refused(tmp_path: Path):
+def test_a_field_whose_stage_is_not_there_yet_is_refused(tmp_path: Path) -> None:
     called = call("lock", spec_in(tmp_path, SPEC + '[gpu]\ncuda = "12.4"\n'))
     assert called.code == 2
     assert "not supported yet" in called.err
@@ -73,14 +73,14 @@ def test_a_field_whose_stage_is_not_there_yet_is_refused(tmp_path: Path):
         ("lock", "x.toml", "--upgrade", "-P", "numpy"),
     ],
 )
-def test_a_wrong_call_is_exit_2_with_a_next_step(arguments: tuple[str, ...]):
+def test_a_wrong_call_is_exit_2_with_a_next_step(arguments: tuple[str, ...]) -> None:
     called = call(*arguments)
     assert called.code == 2
     assert "error:" in called.err
     assert "Traceback" not in called.err
 
 
-def test_a_lock_of_a_later_version_is_refused(tmp_path: Path):
+def test_a_lock_of_a_later_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "later.lock"
     path.write_text("version = 2\n", encoding="utf-8")
     called = call("tag", str(path))
@@ -88,7 +88,7 @@ def test_a_lock_of_a_later_version_is_refused(tmp_path: Path):
     assert "version 2" in called.err
 
 
-def test_a_lock_in_the_middle_of_a_merge_is_named_as_such(tmp_path: Path):
+def test_a_lock_in_the_middle_of_a_merge_is_named_as_such(tmp_path: Path) -> None:
     path = tmp_path / "merge.lock"
     path.write_text("version = 1\n<<<<<<< HEAD\nrecipe = 1\n", encoding="utf-8")
     called = call("tag", str(path))
@@ -97,7 +97,7 @@ def test_a_lock_in_the_middle_of_a_merge_is_named_as_such(tmp_path: Path):
 
 
 @pytest.mark.network
-def test_an_unknown_apt_package_is_no_solution(tmp_path: Path):
+def test_an_unknown_apt_package_is_no_solution(tmp_path: Path) -> None:
     called = call("lock", spec_in(tmp_path, SPEC + '[apt]\npackages = ["no-such-package-zz"]\n'))
     assert called.code == 3
     assert "no-such-package-zz" in called.err
@@ -105,7 +105,7 @@ def test_an_unknown_apt_package_is_no_solution(tmp_path: Path):
 
 
 @pytest.mark.network
-def test_an_unknown_pip_package_is_named(tmp_path: Path):
+def test_an_unknown_pip_package_is_named(tmp_path: Path) -> None:
     called = call(
         "lock", spec_in(tmp_path, SPEC + '[pip]\npackages = ["no-such-package-imagelock-zz"]\n')
     )
@@ -114,7 +114,7 @@ def test_an_unknown_pip_package_is_named(tmp_path: Path):
 
 
 @pytest.mark.network
-def test_an_unsatisfiable_pair_says_who_wants_what(tmp_path: Path):
+def test_an_unsatisfiable_pair_says_who_wants_what(tmp_path: Path) -> None:
     called = call(
         "lock",
         spec_in(tmp_path, SPEC + '[pip]\npackages = ["requests==2.31.0", "urllib3<1.21"]\n'),
@@ -126,13 +126,13 @@ def test_an_unsatisfiable_pair_says_who_wants_what(tmp_path: Path):
 
 
 @pytest.mark.network
-def test_a_python_the_suite_does_not_have_is_no_solution(tmp_path: Path):
+def test_a_python_the_suite_does_not_have_is_no_solution(tmp_path: Path) -> None:
     called = call("lock", spec_in(tmp_path, 'python = "3.9"\n' + SPEC))
     assert called.code == 3
     assert "3.11" in called.err
 
 
-def test_no_network_is_exit_4_and_names_the_archive(tmp_path: Path):
+def test_no_network_is_exit_4_and_names_the_archive(tmp_path: Path) -> None:
     spec = spec_in(tmp_path, SPEC)
     called = call("lock", spec, "--offline", env={"IMAGELOCK_STORE": str(tmp_path / "store")})
     assert called.code == 4
@@ -140,7 +140,7 @@ def test_no_network_is_exit_4_and_names_the_archive(tmp_path: Path):
     assert "hint:" in called.err
 
 
-def test_a_server_that_refuses_is_exit_4(tmp_path: Path):
+def test_a_server_that_refuses_is_exit_4(tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
@@ -156,7 +156,7 @@ def test_a_server_that_refuses_is_exit_4(tmp_path: Path):
 
 
 @pytest.mark.network
-def test_an_index_signed_by_another_key_is_exit_5(tmp_path: Path):
+def test_an_index_signed_by_another_key_is_exit_5(tmp_path: Path) -> None:
     key = tmp_path / "other.asc"
     key.write_bytes(_other_key())
     source = (
@@ -179,7 +179,7 @@ def _other_key() -> bytes:
     return str(Tsk.generate("somebody else <nobody@example.org>").extract_certificate()).encode()
 
 
-def test_an_interrupt_is_exit_130(tmp_path: Path):
+def test_an_interrupt_is_exit_130(tmp_path: Path) -> None:
     script = (
         "import sys, imagelock.app.lock as lock, imagelock.cli as cli\n"
         "def interrupted(*args, **kwargs): raise KeyboardInterrupt\n"

@@ -20,6 +20,7 @@ from imagelock.model.platform import Platform
 from imagelock.plan import plan_image
 
 if TYPE_CHECKING:
+    from imagelock.build.oci.builder import BuildContext, OciBuilder
     from imagelock.model.plan import ImagePlan
     from imagelock.ports import ImageSource
 
@@ -89,22 +90,32 @@ def build(
     layer_done: Callable[[BuiltLayer], None] = lambda _layer: None,
 ) -> BuildResult:
     """Build with the named builder (default: the spec's) and write to ``output``."""
-    from imagelock.build.oci.builder import BuildContext
-
     chosen = _builder(builder or order.lock.roots.builder.name)
     return chosen.build(
         order.lock,
         platforms,
         output,
-        context=BuildContext(
-            store=context.store,
-            fetch=fetcher_for(order.lock, context),
-            folder=order.context_folder,
-            source_of=partial(_source_of, context, order.folder),
-            step_done=layer_done,
-        ),
+        context=build_context(order, context=context, layer_done=layer_done),
         tag=order.tag,
         reference=order.reference,
+    )
+
+
+def build_context(
+    order: BuildOrder,
+    *,
+    context: Context,
+    layer_done: Callable[[BuiltLayer], None] = lambda _layer: None,
+) -> BuildContext:
+    """What a builder is given of the outside."""
+    from imagelock.build.oci.builder import BuildContext
+
+    return BuildContext(
+        store=context.store,
+        fetch=fetcher_for(order.lock, context),
+        folder=order.context_folder,
+        source_of=partial(_source_of, context, order.folder),
+        step_done=layer_done,
     )
 
 
@@ -131,7 +142,3 @@ def _source_of(context: Context, folder: Path, pin: BasePin) -> ImageSource:
     from imagelock.app.sections.base import image_source
 
     return image_source(pin.kind, context=context, folder=folder)
-
-
-if TYPE_CHECKING:
-    from imagelock.build.oci.builder import OciBuilder

@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 
 from imagelock.app.files import load_lock
-from imagelock.lock import LockDiff, decode_lock, diff_locks
+from imagelock.lock import decode_lock
+from imagelock.lock.diff import LockDiff, diff_locks
 from imagelock.model.errors import UsageError
 from imagelock.model.lock import Lock
 

@@ -11,6 +11,7 @@ from imagelock.model.platform import Platform
 
 if TYPE_CHECKING:
     from imagelock.build.oci.builder import BuildContext
+    from imagelock.model.image import Descriptor
     from imagelock.model.lock import Lock
 
 
@@ -59,7 +60,3 @@ def run_layout(
         command,
         store_root=context.store.root,
     )
-
-
-if TYPE_CHECKING:
-    from imagelock.model.image import Descriptor

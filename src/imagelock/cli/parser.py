@@ -31,8 +31,8 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=commands_arguments.EXIT_CODES,
     )
     parser.add_argument("--version", action="version", version=f"imagelock {__version__}")
-    commands = parser.add_subparsers(
-        title="commands", metavar="COMMAND", required=True, parser_class=_Parser
+    commands: argparse._SubParsersAction[argparse.ArgumentParser] = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True
     )
     common = _common()
     for add in commands_arguments.ALL:

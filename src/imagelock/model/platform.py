@@ -81,3 +81,12 @@ class Platform:
 
 KNOWN_PLATFORMS: Final = tuple(Platform(text) for text in sorted(_NAMES))
 DEFAULT_PLATFORM: Final = Platform("linux/amd64")
+
+
+def host_platform(machine: str) -> Platform:
+    """The Linux platform of a machine as ``uname -m`` calls it. ValueError for an unknown one."""
+    for text, names in _NAMES.items():
+        if machine.lower() == names.machine or machine.lower() == text.split("/")[1]:
+            return Platform(text)
+    msg = f"no platform is known for the machine '{machine}'"
+    raise ValueError(msg)

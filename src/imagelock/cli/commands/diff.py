@@ -8,7 +8,7 @@ import sys
 
 from imagelock.app.diff import diff
 from imagelock.cli.report import Report
-from imagelock.lock import render_html, render_json, render_markdown, render_text
+from imagelock.lock.diff import render_html, render_json, render_markdown, render_text
 from imagelock.model.errors import ExitCode
 
 

@@ -7,7 +7,7 @@ import argparse
 from imagelock.app.files import load_lock, locate
 from imagelock.app.tag import image_tag
 from imagelock.cli.report import Report
-from imagelock.lock import show_json, show_text
+from imagelock.lock.show import show_json, show_text
 from imagelock.model.errors import ExitCode
 
 
