@@ -85,6 +85,9 @@ class FakeIndex:
             )
         return files
 
+    def direct(self, url: str) -> IndexFile:
+        return IndexFile(filename=url.rpartition("/")[2], url=url, sha256="d" * 64, size=1)
+
     def metadata(self, file: IndexFile) -> CoreMetadata:
         return self._metadata[file.url]
 

@@ -19,13 +19,14 @@ from imagelock.model.archives import (
 )
 from imagelock.model.errors import ImagelockError, IntegrityError, UsageError
 from imagelock.model.lock import Lock, PipPin, Requirer
-from imagelock.model.names import Sha256, pip_name, sha256
+from imagelock.model.names import PipName, Sha256, pip_name, sha256
 from imagelock.model.platform import Platform
 from imagelock.model.python import PythonTarget
 from imagelock.model.spec import PipSpec
 from imagelock.resolve.pip.cutoff import cutoff
 from imagelock.resolve.pip.policy import Policy
 from imagelock.resolve.pip.ports import IndexFile
+from imagelock.resolve.pip.requirements import parse
 from imagelock.resolve.pip.resolution import Chosen, Resolution, resolve
 
 _PYPI_FILES: Final = WELL_KNOWN_ARCHIVES["pypi"]
@@ -109,7 +110,18 @@ def _policy(
             for pin in pins
             if platform in pin.platforms and not options.may_move(pin.name)
         },
+        hashes=_hashes(spec),
     )
+
+
+def _hashes(spec: PipSpec) -> dict[PipName, frozenset[str]]:
+    """The hashes that requirements files allow, by project."""
+    found: dict[PipName, frozenset[str]] = {}
+    for file in spec.requirements:
+        for line, hashes in file.hashes:
+            name = parse(line).name
+            found[name] = found.get(name, frozenset()) | set(hashes)
+    return found
 
 
 def _joined(resolutions: Mapping[Platform, Resolution], http: Http) -> PipSection:

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, Self
 
 from imagelock.fetch.http import Http, redact
-from imagelock.fetch.pypi.files import read_core_metadata
+from imagelock.fetch.pypi.files import direct_file, read_core_metadata
 from imagelock.fetch.pypi.pages import ACCEPT, StoredRelease, parse_page
 from imagelock.fetch.store import Store
 from imagelock.model.errors import ImagelockError, NotFound
@@ -24,10 +24,18 @@ from imagelock.resolve.pip.ports import CoreMetadata, IndexFile, Project, Specul
 _PAGES: Final = "pypi-page-1"
 _METADATA: Final = "pypi-metadata-1"
 _THREADS: Final = 24
+_FLAT: Final = ".html"
+"""An index URL that ends so is one page of links to files of any project (pip's find-links)."""
 
 
 def _key(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _present(record: dict[str, Any], index: str) -> list[Any] | None:
+    """The releases of a record; a flat page without any does not have the project."""
+    releases: list[Any] | None = record["releases"]
+    return None if index.endswith(_FLAT) and not releases else releases
 
 
 class SimpleIndexes:
@@ -40,10 +48,12 @@ class SimpleIndexes:
     def __init__(self, store: Store, http: Http, indexes: Iterable[str]) -> None:
         self._store = store
         self._http = http
-        self._indexes = tuple(url.rstrip("/") + "/" for url in indexes)
+        self._indexes = tuple(
+            url if url.endswith(_FLAT) else url.rstrip("/") + "/" for url in indexes
+        )
         self._projects: dict[PipName, Future[Project]] = {}
         self._metadata: dict[str, Future[CoreMetadata]] = {}
-        self._followed: set[tuple[int, PipName]] = set()
+        self._followed: set[tuple[Speculation, PipName]] = set()
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 
@@ -58,6 +68,10 @@ class SimpleIndexes:
         """The project of the first index that has it; NotFound when none has."""
         return self._project(name).result()
 
+    def direct(self, url: str) -> IndexFile:
+        """The wheel at a URL; without ``#sha256=`` it is fetched to know its hash."""
+        return direct_file(self._http, self._store, url)
+
     def metadata(self, file: IndexFile) -> CoreMetadata:
         """A file's metadata, from ``.metadata``, its tail, or all of it."""
         return self._file_metadata(file).result()
@@ -67,7 +81,7 @@ class SimpleIndexes:
         if self._http.offline:
             return
         for name in names:
-            key = (id(speculation), name)
+            key = (speculation, name)
             with self._lock:
                 if key in self._followed:
                     continue
@@ -134,12 +148,12 @@ class SimpleIndexes:
 
     def _fetch_page(self, index: str, name: PipName) -> list[Any] | None:
         """The releases of one index's page, None when it has none."""
-        url = f"{index}{name}/"
-        key = _key(redact(url))
+        url = index if index.endswith(_FLAT) else f"{index}{name}/"
+        key = _key(redact(url), name)
         kept = self._store.record(_PAGES, key)
         record: dict[str, Any] = kept if isinstance(kept, dict) else {}
         if record and self._http.offline:
-            return record["releases"]  # type: ignore[no-any-return]
+            return _present(record, index)
         headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip"}
         if record.get("etag"):
             headers["If-None-Match"] = record["etag"]
@@ -150,7 +164,7 @@ class SimpleIndexes:
                 self._store.keep_record(_PAGES, key, {"body": "", "releases": None})
             return None
         if answer.status == 304:
-            return record["releases"]  # type: ignore[no-any-return]
+            return _present(record, index)
         digest = hashlib.sha256(answer.body).hexdigest()
         if record.get("body") != digest:
             kind = answer.headers.get("content-type", "")
@@ -161,7 +175,7 @@ class SimpleIndexes:
             record = {"body": digest, "releases": releases}
             etag = answer.headers.get("etag")
             self._store.keep_record(_PAGES, key, {**record, "etag": etag} if etag else record)
-        return record["releases"]  # type: ignore[no-any-return]
+        return _present(record, index)
 
     def _fetch_metadata(self, file: IndexFile) -> CoreMetadata:
         key = _key(file.url, file.sha256 or "", file.metadata_sha256 or "")

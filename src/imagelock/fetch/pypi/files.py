@@ -6,12 +6,13 @@ import hashlib
 import re
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
-from imagelock.fetch.http import Http
+from imagelock.fetch.http import Http, redact
 from imagelock.fetch.pypi.wheel import END, NotReadable, read_metadata
 from imagelock.fetch.store import Store
-from imagelock.model.errors import IntegrityError, NetworkError, NotFound
-from imagelock.model.names import Sha256
+from imagelock.model.errors import IntegrityError, NetworkError, NotFound, UsageError
+from imagelock.model.names import Sha256, sha256
 from imagelock.resolve.pip.metadata import is_static, parse_metadata
 from imagelock.resolve.pip.ports import CoreMetadata, IndexFile
 
@@ -44,6 +45,37 @@ def read_core_metadata(http: Http, store: Store, file: IndexFile) -> CoreMetadat
         raise IntegrityError(
             f"has metadata that cannot be read: {error}", where=file.url
         ) from error
+
+
+def direct_file(http: Http, store: Store, url: str) -> IndexFile:
+    """A file by its URL. ``#sha256=`` is believed until it is fetched; else it is fetched now.
+
+    UsageError for a URL with user, password or query, which would have to enter the lock.
+    """
+    parts = urlsplit(url)
+    if "@" in parts.netloc or parts.query:
+        raise UsageError(
+            "a URL with credentials or a query cannot be locked",
+            where=redact(url),
+            hint="put credentials into ~/.netrc",
+        )
+    plain = redact(url)
+    algorithm, _, digest = parts.fragment.partition("=")
+    if algorithm == "sha256" and digest:
+        try:
+            expected = sha256(digest)
+        except ValueError as error:
+            raise UsageError(str(error), where=plain) from error
+    else:
+        with http.stream(plain) as chunks:
+            expected = store.add(chunks, where=plain)
+    known = store.find(expected)
+    return IndexFile(
+        filename=unquote(parts.path.rpartition("/")[2]),
+        url=plain,
+        sha256=expected,
+        size=known.stat().st_size if known else None,
+    )
 
 
 def _advertised(http: Http, file: IndexFile) -> bytes | None:

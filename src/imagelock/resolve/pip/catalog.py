@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from imagelock.model.errors import NotFound
@@ -32,10 +32,15 @@ class Listing:
 class Catalog:
     """Listings by name. A project no index has is an empty listing."""
 
-    def __init__(self, index: PipIndex, chooser: Chooser) -> None:
+    def __init__(
+        self, index: PipIndex, chooser: Chooser, direct: Mapping[PipName, Project]
+    ) -> None:
         self._index = index
         self.chooser = chooser
-        self._listings: dict[PipName, Listing] = {}
+        self._listings: dict[PipName, Listing] = {
+            name: Listing(project, [Entry(project.releases[0].version, 0)])
+            for name, project in direct.items()
+        }
 
     def listing(self, name: PipName) -> Listing:
         """The versions of a project, pre-releases only where the policy allows them."""

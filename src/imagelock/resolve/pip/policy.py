@@ -25,6 +25,7 @@ ONLY_SDIST = "has only an sdist"
 TOO_NEW = "is newer than exclude-newer allows"
 WRONG_PYTHON = "needs Python"
 YANKED = "was yanked"
+WRONG_HASH = "has no file with a hash that the requirements give"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +34,15 @@ class Policy:
 
     ``exclude_newer`` is a UTC time: files uploaded later, or at an unknown time, do not exist.
     ``preferences`` are versions to try first. ``allow_sdist`` names projects whose sdist may
-    stand in where no wheel fits.
+    stand in where no wheel fits. ``hashes`` are, by project, the only ones allowed
+    (``sha256:`` and 64 digits).
     """
 
     prerelease: Prerelease = Prerelease.IF_NECESSARY
     exclude_newer: datetime | None = None
     allow_sdist: frozenset[PipName] = frozenset()
     preferences: Mapping[PipName, str] = field(default_factory=dict)
+    hashes: Mapping[PipName, frozenset[str]] = field(default_factory=dict)
 
 
 @cache
@@ -128,8 +131,11 @@ class Chooser:
         wheels: list[tuple[bool, int, tuple[int, ...], str, IndexFile]] = []
         sdists: list[IndexFile] = []
         seen: set[str] = set()
+        allowed = self.policy.hashes.get(name)
         for file in files:
-            if not self._exists(file):
+            if allowed is not None and f"sha256:{file.sha256}" not in allowed:
+                seen.add(WRONG_HASH)
+            elif not self._exists(file):
                 seen.add(TOO_NEW)
             elif not self.python_allows(file.requires_python):
                 seen.add(f"{WRONG_PYTHON} {file.requires_python}")
@@ -151,4 +157,4 @@ class Chooser:
             return Choice(chosen, yanked=chosen.yanked is not None)
         if sdists and NO_WHEEL not in seen:
             return Choice(None, ONLY_SDIST)
-        return Choice(None, min(seen) if seen else ONLY_SDIST if sdists else NO_WHEEL)
+        return Choice(None, min(seen, default=NO_WHEEL))

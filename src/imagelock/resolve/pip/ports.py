@@ -88,6 +88,10 @@ class PipIndex(Protocol):
         """The project of the first index that has it; NotFound when none has."""
         ...
 
+    def direct(self, url: str) -> IndexFile:
+        """The wheel at a URL, its hash and size from the fragment or from fetching it."""
+        ...
+
     def metadata(self, file: IndexFile) -> CoreMetadata:
         """A file's metadata. NotFound when an sdist has none that can be relied on."""
         ...

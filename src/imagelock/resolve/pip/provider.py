@@ -85,9 +85,11 @@ class Provider(AbstractProvider[Wish, Candidate, Key]):
         markers: Markers,
         constraints: Iterable[Parsed],
         overrides: Iterable[Parsed],
+        direct_urls: Mapping[PipName, str],
     ) -> None:
         self.catalog = catalog
         self._index = index
+        self._direct_urls = direct_urls
         self._markers = markers
         self._constraints: dict[PipName, tuple[str, ...]] = {}
         for item in constraints:
@@ -105,6 +107,10 @@ class Provider(AbstractProvider[Wish, Candidate, Key]):
         """Note the order in which keys are first seen: roots first, then breadth first."""
         for wish in wishes:
             self._met.setdefault((wish.name, wish.extra), len(self._met))
+
+    def url_of(self, name: PipName) -> str | None:
+        """The URL that the spec takes a project from, if it names one."""
+        return self._direct_urls.get(name)
 
     def constraints(self, name: PipName) -> tuple[str, ...]:
         """The specifiers that constraints put on a project."""
@@ -229,7 +235,7 @@ class Provider(AbstractProvider[Wish, Candidate, Key]):
         if candidate.extra:
             yield Wish(candidate.name, "", "", candidate.version)
         for requirement in self.overridden(applying):
-            if requirement.url is not None:
+            if requirement.url not in {None, self.url_of(requirement.name)}:
                 yield Wish(IMPOSSIBLE, "", f"requires {requirement.name} by URL")
                 return
             yield from wishes_of(requirement)

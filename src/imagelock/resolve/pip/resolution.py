@@ -15,6 +15,7 @@ from imagelock.model.lock import SPEC_ROOT, Requirer
 from imagelock.model.names import PipName, pip_name
 from imagelock.model.python import PythonTarget
 from imagelock.resolve.pip.catalog import Catalog
+from imagelock.resolve.pip.direct import direct_projects
 from imagelock.resolve.pip.explain import explain
 from imagelock.resolve.pip.policy import Chooser, Policy
 from imagelock.resolve.pip.ports import CoreMetadata, IndexFile, PipIndex, Project
@@ -59,15 +60,7 @@ def _parsed(lines: Iterable[str], what: str) -> list[Parsed]:
 
 
 def _applying(lines: Iterable[str], what: str, markers: Markers) -> list[Parsed]:
-    applying = [item for item in _parsed(lines, what) if markers.hold(item.marker)]
-    for item in applying:
-        if item.url is not None:
-            raise UsageError(
-                "requirements by URL are not supported yet",
-                where=f"{what} '{item.name}'",
-                hint="name a version that an index has",
-            )
-    return applying
+    return [item for item in _parsed(lines, what) if markers.hold(item.marker)]
 
 
 class _Ahead:
@@ -83,7 +76,8 @@ class _Ahead:
     def note(self, wishes: Iterable[Parsed]) -> list[PipName]:
         names = []
         for wish in wishes:
-            names.append(wish.name)
+            if self._provider.url_of(wish.name) is None:
+                names.append(wish.name)
             self._specifiers.setdefault(wish.name, []).append(wish.specifier)
             self._extras.setdefault(wish.name, set()).update(wish.extras)
         return names
@@ -107,7 +101,7 @@ class _Ahead:
         wishes: list[Parsed] = []
         for extra in ("", *sorted(self._extras.get(project.name, ()))):
             wishes += self._markers.applying(metadata.requires_dist, extra)
-        return self.note(item for item in self._provider.overridden(wishes) if item.url is None)
+        return self.note(item for item in self._provider.overridden(wishes))
 
 
 def resolve(
@@ -131,9 +125,12 @@ def resolve(
     limits = _applying(constraints, "constraint", markers)
     replaced = _parsed(overrides, "override")
     chooser = Chooser(target, policy, (*roots, *limits, *replaced))
+    replaced_now = [item for item in replaced if markers.hold(item.marker)]
+    direct = direct_projects(index, (*roots, *limits, *replaced_now))
     provider = Provider(
-        catalog=Catalog(index, chooser),
+        catalog=Catalog(index, chooser, {name: item.project for name, item in direct.items()}),
         index=index,
+        direct_urls={name: item.url for name, item in direct.items()},
         markers=markers,
         constraints=limits,
         overrides=replaced,
