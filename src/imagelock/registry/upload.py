@@ -7,6 +7,7 @@ for again: an upload that breaks goes on at the byte the registry says it has.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable
 from enum import Enum
@@ -109,7 +110,8 @@ class BlobUpload:
         """The file's bytes are those of the descriptor; a registry is told nothing wrong."""
         file.seek(0)
         found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != hash_of(self._descriptor.digest) or file.tell() != self._descriptor.size:
+        size = file.seek(0, os.SEEK_END)
+        if found != hash_of(self._descriptor.digest) or size != self._descriptor.size:
             raise IntegrityError(
                 f"expected {self._descriptor.digest}, got sha256:{found}",
                 where=str(getattr(file, "name", "blob")),
