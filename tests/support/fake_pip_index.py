@@ -43,7 +43,7 @@ class FakeIndex:
     projects: Mapping[str, Mapping[str, Made | Iterable[str]]]
     reverse: bool = False
     asked: list[str] = field(default_factory=list)
-    _metadata: dict[str, CoreMetadata] = field(default_factory=dict)
+    known: dict[str, CoreMetadata] = field(default_factory=dict)
 
     def project(self, name: PipName) -> Project:
         self.asked.append(name)
@@ -77,7 +77,7 @@ class FakeIndex:
                     uploaded=made.uploaded,
                 )
             )
-            self._metadata[url] = CoreMetadata(
+            self.known[url] = CoreMetadata(
                 name=made.metadata_name or name,
                 version=made.metadata_version or text,
                 requires_python=made.metadata_python or made.requires_python,
@@ -89,7 +89,11 @@ class FakeIndex:
         return IndexFile(filename=url.rpartition("/")[2], url=url, sha256="d" * 64, size=1)
 
     def metadata(self, file: IndexFile) -> CoreMetadata:
-        return self._metadata[file.url]
+        return self.known[file.url]
+
+    def metadata_of(self, name: str) -> CoreMetadata:
+        file = self.project(pip_name(name)).releases[0].files[0]
+        return self.known[file.url]
 
     def expect(self, names: Iterable[PipName], speculation: Speculation) -> None:
         """Follow every guess at once, as a very fast network would."""

@@ -128,7 +128,7 @@ class Chooser:
 
     def choose(self, name: PipName, files: Iterable[IndexFile]) -> Choice:
         """The best wheel of a version, else its sdist where allowed, else the reason."""
-        wheels: list[tuple[bool, int, tuple[int, ...], str, IndexFile]] = []
+        wheels: list[tuple[tuple[bool, int, tuple[int, str]], IndexFile]] = []
         sdists: list[IndexFile] = []
         seen: set[str] = set()
         allowed = self.policy.hashes.get(name)
@@ -146,11 +146,11 @@ class Chooser:
                 if rank is None:
                     seen.add(NO_WHEEL)
                 else:
-                    place, (number, rest) = rank
-                    order = (-number, *(-ord(letter) for letter in rest))
-                    wheels.append((file.yanked is not None, place, order, file.filename, file))
+                    place, build = rank
+                    wheels.append(((file.yanked is None, -place, build), file))
         if wheels:
-            chosen = min(wheels, key=lambda item: item[:4])[4]
+            wheels.sort(key=lambda item: item[1].filename)
+            chosen = max(wheels, key=lambda item: item[0])[1]
             return Choice(chosen, yanked=chosen.yanked is not None)
         if sdists and name in self.policy.allow_sdist:
             chosen = min(sdists, key=lambda file: (file.yanked is not None, file.filename))

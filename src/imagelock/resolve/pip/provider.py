@@ -85,6 +85,7 @@ class Provider(AbstractProvider[Wish, Candidate, Key]):
         markers: Markers,
         constraints: Iterable[Parsed],
         overrides: Iterable[Parsed],
+        overridden: Iterable[PipName],
         direct_urls: Mapping[PipName, str],
     ) -> None:
         self.catalog = catalog
@@ -96,9 +97,9 @@ class Provider(AbstractProvider[Wish, Candidate, Key]):
             if item.specifier:
                 present = self._constraints.get(item.name, ())
                 self._constraints[item.name] = (*present, item.specifier)
-        self._overrides: dict[PipName, list[Parsed]] = {}
+        self._overrides: dict[PipName, list[Parsed]] = {name: [] for name in overridden}
         for item in overrides:
-            self._overrides.setdefault(item.name, []).append(item)
+            self._overrides[item.name].append(item)
         self._candidates: dict[tuple[PipName, str, str], Candidate] = {}
         self._dependencies: dict[tuple[PipName, str, str], tuple[Wish, ...]] = {}
         self._met: dict[Key, int] = {}
@@ -121,7 +122,7 @@ class Provider(AbstractProvider[Wish, Candidate, Key]):
         return requirement_or_candidate.name, requirement_or_candidate.extra
 
     def overridden(self, requirements: Iterable[Parsed]) -> Iterator[Parsed]:
-        """Requirements with the overrides in the place of what they override."""
+        """Requirements with the overrides in their place; an override for elsewhere drops them."""
         for requirement in requirements:
             instead = self._overrides.get(requirement.name)
             if instead is None:

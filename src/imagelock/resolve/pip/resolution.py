@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -49,18 +50,17 @@ class Resolution:
     packages: tuple[Chosen, ...]
 
 
-def _parsed(lines: Iterable[str], what: str) -> list[Parsed]:
+def _applying(lines: Iterable[str], what: str, markers: Markers) -> list[Parsed]:
+    """The requirements that apply to the target, sorted. UsageError for what is none."""
     found = []
     for line in sorted(set(lines)):
         try:
-            found.append(parse(line))
+            item = parse(line)
+            if markers.hold(item.marker):
+                found.append(item)
         except ValueError as error:
-            raise UsageError(str(error), where=f"{what} '{line}'") from error
+            raise UsageError(str(error).splitlines()[0], where=f"{what} '{line}'") from error
     return found
-
-
-def _applying(lines: Iterable[str], what: str, markers: Markers) -> list[Parsed]:
-    return [item for item in _parsed(lines, what) if markers.hold(item.marker)]
 
 
 class _Ahead:
@@ -99,8 +99,9 @@ class _Ahead:
     def follow(self, project: Project, metadata: CoreMetadata) -> Iterable[PipName]:
         """The projects that the metadata requires on this target."""
         wishes: list[Parsed] = []
-        for extra in ("", *sorted(self._extras.get(project.name, ()))):
-            wishes += self._markers.applying(metadata.requires_dist, extra)
+        with contextlib.suppress(ValueError):  # the resolver will say what is wrong, if it matters
+            for extra in ("", *sorted(self._extras.get(project.name, ()))):
+                wishes += self._markers.applying(metadata.requires_dist, extra)
         return self.note(item for item in self._provider.overridden(wishes))
 
 
@@ -123,10 +124,10 @@ def resolve(
     markers = Markers(environment_of(target))
     roots = _applying(requirements, "requirement", markers)
     limits = _applying(constraints, "constraint", markers)
-    replaced = _parsed(overrides, "override")
-    chooser = Chooser(target, policy, (*roots, *limits, *replaced))
-    replaced_now = [item for item in replaced if markers.hold(item.marker)]
-    direct = direct_projects(index, (*roots, *limits, *replaced_now))
+    replaced = _applying(overrides, "override", markers)
+    named = (*roots, *limits, *replaced)
+    chooser = Chooser(target, policy, named)
+    direct = direct_projects(index, named)
     provider = Provider(
         catalog=Catalog(index, chooser, {name: item.project for name, item in direct.items()}),
         index=index,
@@ -134,6 +135,7 @@ def resolve(
         markers=markers,
         constraints=limits,
         overrides=replaced,
+        overridden={parse(line).name for line in overrides},
     )
     roots = list(provider.overridden(roots))
     wishes = [wish for root in roots for wish in wishes_of(root)]
