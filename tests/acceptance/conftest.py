@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from imagelock.app.files import load_lock
-from imagelock.fetch.store import Store
+from imagelock.fetch.store import Store, file_chunks
 from support.command import kept_folder
 
 REPOSITORY = Path(__file__).parents[2]
@@ -94,11 +94,12 @@ def store_with_artifacts_alone(lock: Path, folder: Path) -> Path:
     """Another store that holds the downloads of a lock, and nothing that was built."""
     kept, other = Store(kept_folder() / "store"), Store(folder)
     held = load_lock(lock)
-    for pin in (*held.apt, *held.pip):
-        path = kept.find(pin.artifact.sha256)
+    artifacts = [pin.artifact for pin in held.apt] + [pin.artifact for pin in held.pip]
+    for artifact in artifacts:
+        path = kept.find(artifact.sha256)
         if path is not None:
             with path.open("rb") as file:
-                other.add(iter(lambda: file.read(1 << 20), b""), expected=pin.artifact.sha256)
+                other.add(file_chunks(file), expected=artifact.sha256)
     return folder
 
 

@@ -41,7 +41,7 @@ def call(*arguments: str, env: Mapping[str, str] | None = None) -> Called:
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 1
     out.flush()
-    written = out.buffer.getvalue()  # type: ignore[attr-defined]
+    written = out.buffer.getvalue()
     return Called(code=code, out=written.decode(), err=err.getvalue())
 
 
