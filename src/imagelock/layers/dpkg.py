@@ -32,9 +32,11 @@ def status_stanza(control: DebControl, conffiles: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def info_members(control: DebControl, listing: Iterable[str]) -> Iterator[tuple[str, int, bytes]]:
+def info_members(
+    control: DebControl, members: Mapping[str, tuple[int, bytes]], listing: Iterable[str]
+) -> Iterator[tuple[str, int, bytes]]:
     """Name, mode and bytes of each file in ``info/``; ``listing``: the absolute paths unpacked."""
-    files = {name: member for name, member in control.members.items() if name != "control"}
+    files = dict(members)
     text = "".join(f"{path}\n" for path in ("/.", *listing))
     files["list"] = (0o644, text.encode("utf-8", "surrogateescape"))
     for name in sorted(files):

@@ -79,6 +79,8 @@ class Merge:
             yield from self._placed(entry, -1)
         for index, (deb, control) in enumerate(self._packages):
             wanted = set(control.conffiles())
+            sums: dict[str, str] = {}
+            keep_sums = "md5sums" not in control.members
             for member in deb.data():
                 if not member.path:
                     continue
@@ -87,12 +89,16 @@ class Merge:
                 entry = member
                 if entry.mtime > control.epoch:
                     entry = replace(entry, mtime=control.epoch)
-                if spelled in wanted and entry.kind is Kind.FILE and not entry.size:
-                    self.conffiles[index][spelled] = _EMPTY_MD5
-                elif spelled in wanted and entry.kind is Kind.FILE:
-                    entry = replace(entry, content=self._conffile(index, spelled, entry.content))
+                if entry.kind is Kind.FILE and (keep_sums or spelled in wanted):
+                    entry = replace(entry, content=_summed(entry, spelled, sums))
                 yield from self._placed(self._canonical(entry, deb.where), index)
-            for path, mode, data in info_members(control, self.paths[index]):
+            self.conffiles[index] = {path: sums[path] for path in wanted & sums.keys()}
+            made = dict(control.members)
+            if keep_sums:
+                # As dpkg does for packages that bring none: `dpkg --verify` reads it.
+                lines = (f"{sums[p]}  {p[1:]}\n" for p in sums if p not in wanted)
+                made["md5sums"] = (0o644, "".join(lines).encode("utf-8", "surrogateescape"))
+            for path, mode, data in info_members(control, made, self.paths[index]):
                 yield from self._placed(_made(path, mode, data, control.epoch), index)
 
     def _placed(self, entry: Entry, index: int) -> Iterator[Entry]:
@@ -148,12 +154,21 @@ class Merge:
                 done = links.get(done, done)
         return done
 
-    def _conffile(self, index: int, path: str, content: Iterable[bytes]) -> Iterator[bytes]:
-        state = hashlib.md5(usedforsecurity=False)
-        for chunk in content:
-            state.update(chunk)
-            yield chunk
-        self.conffiles[index][path] = state.hexdigest()
+
+def _summed(entry: Entry, path: str, sums: dict[str, str]) -> Iterable[bytes]:
+    """The same content; its md5, which is what dpkg knows files by, goes into ``sums``."""
+    if not entry.size:
+        sums[path] = _EMPTY_MD5  # nobody reads the content of an empty file
+        return ()
+    return _summed_chunks(entry.content, path, sums)
+
+
+def _summed_chunks(content: Iterable[bytes], path: str, sums: dict[str, str]) -> Iterator[bytes]:
+    state = hashlib.md5(usedforsecurity=False)
+    for chunk in content:
+        state.update(chunk)
+        yield chunk
+    sums[path] = state.hexdigest()
 
 
 def _made(path: str, mode: int, data: bytes, mtime: int) -> Entry:

@@ -6,7 +6,16 @@ import posixpath
 from collections.abc import Sequence
 from dataclasses import replace
 
-from imagelock.layers.entries import EARLIEST, Entry, Kind, Layer, sort_key, with_parents
+from imagelock.layers.entries import (
+    EARLIEST,
+    Entry,
+    Kind,
+    Layer,
+    parents,
+    sort_key,
+    unsafe,
+    with_parents,
+)
 from imagelock.layers.wheel import Scheme, Wheel
 from imagelock.model.lock import PythonPin
 
@@ -39,8 +48,15 @@ def wheels_layer(wheels: Sequence[tuple[Wheel, bool]], scheme: Scheme) -> Layer:
     Where two wheels have the same path, the later one has it, as when pip installs in that order.
     """
     chosen: dict[str, Entry] = {}
+    owners: dict[str, str] = {}
     for wheel, requested in wheels:
-        chosen |= {entry.path: entry for entry in wheel.entries(scheme, requested=requested)}
+        for entry in wheel.entries(scheme, requested=requested):
+            chosen[entry.path] = entry
+            owners[entry.path] = wheel.where
+    for path, owner in owners.items():
+        for folder in parents(path):
+            if folder in owners:
+                raise unsafe(path, f"lies below a file of {owners[folder]}", where=owner)
     epoch = max((wheel.epoch for wheel, _ in wheels), default=EARLIEST)
     ordered = [chosen[path] for path in sorted(chosen, key=sort_key)]
     clamped = (replace(entry, mtime=min(entry.mtime, epoch)) for entry in ordered)

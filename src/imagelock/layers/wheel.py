@@ -127,8 +127,7 @@ class Wheel:
             raise IntegrityError(
                 f"expected one .dist-info folder, found {len(names)}", where=self.where
             )
-        project = names[0].removesuffix(".dist-info").rpartition("-")[0]
-        if pip_name(project) != self.name:
+        if pip_name(_project(names[0])) != self.name:
             raise IntegrityError(
                 f"expected a wheel of '{self.name}', found '{names[0]}'", where=self.where
             )
@@ -206,10 +205,12 @@ class Wheel:
             "platlib": scheme.site_packages,
             "scripts": scheme.scripts,
             "data": scheme.prefix,
-            "headers": f"{scheme.headers}/{self._info.rpartition('-')[0]}",
+            "headers": f"{scheme.headers}/{_project(self._info)}",
         }
         if category not in folders or not inner:
             raise unsafe(path, "is in no known folder of .data", where=self.where)
+        if category == "data" and inner.startswith("lib64/"):
+            inner = "lib" + inner.removeprefix("lib64")  # lib64 is a link to it
         return f"{folders[category]}/{inner}", category == "scripts"
 
     def _made(
@@ -274,6 +275,11 @@ def _relative(path: str, scheme: Scheme) -> str:
         return inside
     up = scheme.site_packages.removeprefix(scheme.prefix + "/").count("/") + 1
     return "../" * up + path.removeprefix(scheme.prefix + "/")
+
+
+def _project(info: str) -> str:
+    """The project's name in that of its .dist-info folder."""
+    return info.removesuffix(".dist-info").rpartition("-")[0]
 
 
 def _folders(path: str) -> Iterator[str]:
