@@ -59,8 +59,13 @@ def contained_path(text: str) -> str:
 
 def copy_source(text: str) -> str:
     """Check a path of the context: as :func:`contained_path`, but ``.`` and a last '/' may be."""
-    if text not in {".", "./"}:
+    if text in {".", "./"}:
+        return text
+    try:
         contained_path(text.removeprefix("./").removesuffix("/"))
+    except Wrong:
+        contained_path(text)  # for its words about the whole text
+        raise
     return text
 
 
@@ -104,7 +109,7 @@ def no_credentials(text: str) -> str:
 def archive_url(text: str) -> str:
     """Check the URL of an archive: http or https, no credentials, a '/' at its end."""
     no_credentials(text)
-    if not re.fullmatch(r"https?://[^\s/]+/(?:\S*/)?", text):
+    if not re.fullmatch(r"https?://[^\s/@?#]+/(?:[^\s?#]*/)?", text):
         msg = f"expected an http or https URL that ends in '/', got '{text}'"
         raise Wrong(msg)
     return text

@@ -49,7 +49,7 @@ WORD: Final = Text(r"[^\x00-\x20\x7f-\xa0]+", "a text without spaces")
 SHA256: Final = Text("[0-9A-Fa-f]{64}", "64 hex digits", check=sha256, says=True)
 DIGEST: Final = Text("sha256:[0-9A-Fa-f]{64}", "a digest", check=digest, says=True)
 CONTAINED: Final = Text(
-    r"(?![/.]/)(?!.*/\.{0,2}/)[^/\\\x00-\x1f\x7f].*",
+    r"(?!(?:.*/)?\.{0,2}(?:/|$))[^\\\x00-\x1f\x7f]+",
     "a relative path",
     check=contained_path,
     says=True,
@@ -126,7 +126,12 @@ ARTIFACT: Final = Embedded(
 ARCHIVE: Final = Table(
     Archive,
     Field("name", "name", Text(ARCHIVE_NAME.pattern, check=_own_archive), "Its name in this lock."),
-    Field("url", "url", Text(r"https?://.*/", check=archive_url, says=True), "Its URL."),
+    Field(
+        "url",
+        "url",
+        Text(r"https?://[^\s/@?#]+/(?:[^\s?#]*/)?", check=archive_url, says=True),
+        "Its URL.",
+    ),
     identity=_identity("name"),
     description="An archive that is not well known.",
 )
