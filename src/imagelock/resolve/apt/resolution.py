@@ -14,6 +14,7 @@ from imagelock.resolve.apt.explain import missing, no_solution, versions_text
 from imagelock.resolve.apt.index import Index, Key
 from imagelock.resolve.apt.request import Request, request_key
 from imagelock.resolve.apt.solver import Solver
+from imagelock.resolve.apt.suites import followers, in_suite
 from imagelock.resolve.apt.why import removed_by, required_by
 
 _ESSENTIAL = "Essential: yes"
@@ -148,7 +149,10 @@ def _resolve_once(
     chosen = dict(choices)
     for root in wanted:
         if root.request.version or root.request.suite:
-            chosen[keys[root]] = _chosen(root.request, keys[root], index, base, choices)
+            package = _chosen(root.request, keys[root], index, base, choices)
+            if root.request.suite:
+                chosen |= followers(index, base, package, root.request.suite)
+            chosen[keys[root]] = package
     solver = Solver(
         index, installed, recommends=recommends, choices=chosen, refused=frozenset(refused)
     )
@@ -192,11 +196,12 @@ def _chosen(
     if not offered and key not in base:
         raise missing(index, key, where)
     preferred = choices.get(key)
-    fitting = [
-        package
-        for package, _priority in offered
-        if request.allows(package.version) and _in_suite(index, package, request.suite)
-    ]
+    listed = (
+        in_suite(index, key, request.suite)
+        if request.suite
+        else [package for package, _priority in offered]
+    )
+    fitting = [package for package in listed if request.allows(package.version)]
     if preferred is not None and preferred in fitting:
         return preferred
     installed = base.get(key)
@@ -210,14 +215,6 @@ def _chosen(
             hint=f"there is {versions_text(index, key) or 'none'}",
         )
     return fitting[0]
-
-
-def _in_suite(index: Index, package: BinaryPackage, suite: str) -> bool:
-    """Whether any file of a suite, by any of its names, lists a version."""
-    if not suite:
-        return True
-    key = index.key(package)
-    return any(suite in file.names for file in index.files_of(key, package.version))
 
 
 def _is_essential(solver: Solver, key: Key) -> bool:
