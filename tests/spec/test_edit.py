@@ -124,6 +124,10 @@ def test_removing_takes_every_entry_of_the_name_and_its_comment_stays_off() -> N
         ("[pip]", PIP, '[pip]\npackages = ["x1"]\n'),
         ("[pip]\r\n# c\r\n", PIP, '[pip]\r\npackages = ["x1"]\r\n# c\r\n'),
         ("pip.index = 'a'\n[b]\n", PIP, "pip.index = 'a'\npip.packages = [\"x1\"]\n[b]\n"),
+        ("pip.index = 'a'  # b", PIP, "pip.index = 'a'  # b\npip.packages = [\"x1\"]"),
+        ("pip.packages = [ ]\n", PIP, 'pip.packages = ["x1"]\n'),
+        ("pip.packages = [\r\n  # none\r\n]\r\n", PIP,
+         'pip.packages = [\r\n  "x1",\r\n  # none\r\n]\r\n'),
         ("[[apt.source]]\nx = 1\n", APT, '[[apt.source]]\nx = 1\n\n[apt]\npackages = ["x1"]\n'),
         ("[[apt.source]]\nx = 1\n[apt]\n", APT,
          '[[apt.source]]\nx = 1\n[apt]\npackages = ["x1"]\n'),
@@ -139,6 +143,14 @@ def test_an_inline_table_stays_one() -> None:
     text = add_packages("pip = {index = 'a'}\n", PIP, ["x1"])
     assert text.count("\n") == 1
     assert spec_of(text.replace("index = 'a'", "index = 'pypi'") + BASE).pip.packages == ("x1",)
+
+
+def test_quotes_are_chosen_to_spare_escapes() -> None:
+    markers = ["a; os_name == 'b'", 'c; os_name == "d"']
+    text = add_packages("pip.packages = ['no requirement!']", PIP, markers)
+    assert text == (
+        "pip.packages = ['no requirement!', \"a; os_name == 'b'\", 'c; os_name == \"d\"']"
+    )
 
 
 @pytest.mark.parametrize(

@@ -93,3 +93,8 @@ train.toml:1:9: expected UTF-8, got byte 0xff
 )
 def test_what_is_no_toml(text: str | bytes, expected: str) -> None:
     assert problems_of(text) == expected
+
+
+def test_a_long_value_is_judged_at_once() -> None:
+    said = problems_of("name = '" + "a" * 1_000_000 + "'\n[base]\nimage = 'a'\n")
+    assert said.endswith("expected at most 128 characters, got 1000000")

@@ -97,6 +97,13 @@ train.toml:5:26: env.C: expected a string, got an array\
 """)
 
 
+def test_a_missing_base() -> None:
+    assert problems_of("name = 'a'\n") == snapshot("""\
+train.toml:1:1: expected 'base', which is missing
+  hint: add [base] distribution = "debian:bookworm"\
+""")
+
+
 def test_a_table_in_the_place_of_an_array_of_tables_and_back() -> None:
     assert problems_of(BASE + '[copy]\nfrom = "a"\n[[pip]]\npackages = []\n') == snapshot("""\
 train.toml:3:1: copy: expected an array of tables, got a table

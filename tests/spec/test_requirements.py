@@ -256,6 +256,11 @@ latin.txt:2:2: expected UTF-8, got byte 0xff
 """)
 
 
+def test_an_included_file_that_is_no_text() -> None:
+    said = problems_of(text_with("r.txt"), {"r.txt": "a b\n-r x.txt", "x.txt": b"\xff"})
+    assert said.splitlines()[-2].startswith("x.txt:1:1: expected UTF-8")
+
+
 def test_other_reasons_not_to_read_a_file() -> None:
     def read_file(path: str) -> bytes:
         raise IsADirectoryError(21, "Is a directory", path)

@@ -127,6 +127,10 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     return document
 
 
+def _is_tables(value: object) -> bool:
+    return isinstance(value, list) and value != [] and all(isinstance(item, dict) for item in value)
+
+
 class Scribe:
     """Writes a document as TOML, choosing freely whatever has no meaning."""
 
@@ -143,12 +147,7 @@ class Scribe:
                 tables.append(self._table(f"[{self._key(key)}]", (key,), value))
             elif isinstance(value, dict) and value and style == "dotted":
                 pairs += self._pairs(self._shuffled(list(value.items())), (key,))
-            elif (
-                value
-                and isinstance(value, list)
-                and isinstance(value[0], dict)
-                and style != "inline"
-            ):
+            elif _is_tables(value) and style != "inline":
                 tables.append(
                     "".join(self._table(f"[[{self._key(key)}]]", (key,), item) for item in value)
                 )

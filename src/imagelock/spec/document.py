@@ -13,7 +13,7 @@ from imagelock.spec.positions import LineIndex, scan_positions
 LARGEST_FILE: Final = 1 << 20
 """In bytes. A spec is some hundred lines; what is larger is not one."""
 
-_MANY_PARTS: Final = re.compile(r"(?:[^\s.=\[\]]+[ \t]*\.[ \t]*){64}")
+_MANY_PARTS: Final = re.compile(r"(?<![^\s.=\[\]])(?:[^\s.=\[\]]++[ \t]*+\.[ \t]*+){64}")
 """A key this long takes the standard parser quadratic time, and names nothing."""
 
 _LONG_INTEGER: Final = re.compile(r"[0-9_]{4300,}")

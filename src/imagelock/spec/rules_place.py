@@ -147,8 +147,10 @@ _LONGEST_REFERENCE_NAME: Final = 255
 
 def _image(text: str) -> str:
     name, at, value = text.partition("@")
-    if len(name) > _LONGEST_REFERENCE_NAME:
-        raise RuleBroken(f"expected at most 255 characters, got {len(name)}")
+    length = len(re.sub(r":[^/]*$", "", name))
+    if length > _LONGEST_REFERENCE_NAME:
+        msg = f"expected a name of at most {_LONGEST_REFERENCE_NAME} characters, got {length}"
+        raise RuleBroken(msg)
     return name + (at + digest(value) if at else "")
 
 
