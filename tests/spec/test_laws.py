@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from imagelock.model.errors import SpecError
 from imagelock.model.spec import Spec
+from imagelock.spec.rules_pip import normalise_requirement
 from imagelock.spec.shapes import Table, table_shape
 from support.spec_documents import FILES, VALUES, Path, Scribe, documents, with_value
 from support.specs import spec_of
@@ -60,6 +63,26 @@ def test_what_a_requirements_file_says_changes_the_spec() -> None:
     contents = ("", "a", "b", "a==1", "a --hash=sha256:" + "0" * 64, "-c c.txt")
     specs = [spec_of(text, {"r.txt": content, "c.txt": "a"}) for content in contents]
     assert len(set(specs)) == len(specs)
+
+
+REQUIREMENTS = st.builds(
+    "{}{}{}{}".format,
+    st.from_regex(r"[A-Za-z0-9]([._-]{0,2}[A-Za-z0-9]){0,3}", fullmatch=True),
+    st.sampled_from(["", "[a]", " [ B_c , a ]", "[]"]),
+    st.sampled_from(["", ">=1", " >= 1.0 , <2,!=1.5.*", "(==1.*)", "~=1.2rc1", "===x"]),
+    st.sampled_from(["", " ;os_name=='nt'", " ; (extra == 'A_b' or python_version<'3.10')"]),
+)
+
+
+@given(REQUIREMENTS)
+def test_the_kept_spelling_of_a_requirement_is_kept_and_means_the_same(text: str) -> None:
+    kept = normalise_requirement(text)
+    assert normalise_requirement(kept) == kept
+    written, read = Requirement(text), Requirement(kept)
+    assert canonicalize_name(read.name) == read.name == canonicalize_name(written.name)
+    assert read.specifier == written.specifier
+    assert read.extras == {canonicalize_name(extra) for extra in written.extras}
+    assert str(read.marker) == str(written.marker)
 
 
 @given(st.binary(max_size=60))

@@ -1,4 +1,4 @@
-# ruff: noqa: E501, Q000 (messages stand here as people see them)
+# ruff: noqa: E501 (messages stand here as people see them)
 """Every kind of wrong base, with its exact place."""
 
 from __future__ import annotations

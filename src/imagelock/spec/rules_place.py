@@ -12,6 +12,7 @@ from imagelock.model.archives import WELL_KNOWN_INDEXES
 from imagelock.model.names import digest
 from imagelock.spec.findings import quoted
 from imagelock.spec.rule import Rule, RuleBroken
+from imagelock.spec.rules_text import COMPONENT
 
 KNOWN_SUITES: Final = {
     "debian": ("bookworm", "bullseye", "forky", "sid", "trixie"),
@@ -134,11 +135,10 @@ CHANNEL: Final = Rule(
     hint=_url_hint,
 )
 
-_REPOSITORY: Final = r"[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*"
 _HOST_PART: Final = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 _REFERENCE: Final = (
     rf"(({_HOST_PART}(\.{_HOST_PART})*|\[[0-9A-Fa-f:]+\])(:[0-9]+)?/)?"
-    rf"{_REPOSITORY}(/{_REPOSITORY})*"
+    rf"{COMPONENT}(/{COMPONENT})*"
     r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
     r"(@[A-Za-z0-9+._-]+:[0-9A-Fa-f]+)?"
 )

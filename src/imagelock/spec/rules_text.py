@@ -8,7 +8,9 @@ from typing import Final
 from imagelock.model.platform import Platform
 from imagelock.spec.rule import Rule, RuleBroken
 
-_COMPONENT: Final = r"[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*"
+COMPONENT: Final = r"[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*"
+"""One part of a repository's name (OCI distribution-spec, and distribution/reference)."""
+
 _TAG: Final = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 _LONGEST_NAME: Final = 128
 
@@ -27,7 +29,7 @@ def _image_name(text: str) -> str:
 
 IMAGE_NAME: Final = Rule(
     expected="letters and digits, with '.', '_' or '-' between them",
-    pattern=_COMPONENT.replace("a-z", "A-Za-z"),
+    pattern=COMPONENT.replace("a-z", "A-Za-z"),
     normalise=_image_name,
     hint="it becomes a repository name in a registry (OCI distribution-spec)",
 )
@@ -35,7 +37,7 @@ IMAGE_NAME: Final = Rule(
 
 def _registry(text: str) -> str:
     host, *components = text.lower().split("/")
-    if not all(re.fullmatch(_COMPONENT, component) for component in components):
+    if not all(re.fullmatch(COMPONENT, component) for component in components):
         msg = f"expected a path of repository names after '{host}', got '{'/'.join(components)}'"
         raise RuleBroken(msg)
     return text.lower()
