@@ -158,6 +158,21 @@ def _show(commands: Commands, common: argparse.ArgumentParser) -> None:
     show.set_defaults(command=lazy("show"))
 
 
+def _graph(commands: Commands, common: argparse.ArgumentParser) -> None:
+    why = commands.add_parser("why", parents=[common], help="why a package is in a lock")
+    why.add_argument("path", metavar="SPEC|LOCK")
+    why.add_argument("name", metavar="NAME")
+    why.add_argument("--lock", metavar="PATH", help="the lock file; default: beside the spec")
+    why.set_defaults(command=lazy("graph", "run_why"))
+    tree = commands.add_parser("tree", parents=[common], help="what requires what")
+    tree.add_argument("path", metavar="SPEC|LOCK")
+    tree.add_argument("--lock", metavar="PATH", help="the lock file; default: beside the spec")
+    tree.add_argument("--kind", choices=("apt", "conda", "pip"), help="one kind alone")
+    tree.add_argument("--depth", type=int, default=99, metavar="N", help="levels to show")
+    tree.add_argument("--base", action="store_true", help="the packages of the base too")
+    tree.set_defaults(command=lazy("graph", "run_tree"))
+
+
 def _fetch(commands: Commands, common: argparse.ArgumentParser) -> None:
     fetch = commands.add_parser(
         "fetch", parents=[common], help="fill the store with what a lock needs, to build offline"
@@ -203,5 +218,18 @@ def _completion(commands: Commands, common: argparse.ArgumentParser) -> None:
     completion.set_defaults(command=lazy("completion"))
 
 
-ALL: Final = (_init, _edits, _lock, _build, _run, _diff, _tag, _show, _fetch, _store, _completion)
+ALL: Final = (
+    _init,
+    _edits,
+    _lock,
+    _build,
+    _run,
+    _diff,
+    _tag,
+    _show,
+    _graph,
+    _fetch,
+    _store,
+    _completion,
+)
 """In the order of the help text."""
