@@ -12,7 +12,7 @@ from imagelock.model.errors import NoSolution
 from imagelock.model.names import PipName
 from imagelock.model.platform import Platform
 from imagelock.model.python import PythonTarget
-from imagelock.resolve.pip.policy import Policy
+from imagelock.resolve.pip.policy import Policy, Preference
 from imagelock.resolve.pip.requirements import allows, parse
 from imagelock.resolve.pip.resolution import Resolution, resolve
 from support.fake_pip_index import FakeIndex, Made
@@ -23,6 +23,14 @@ TARGET = PythonTarget(
 NAMES = ("a", "b", "c", "d")
 VERSIONS = ("1", "2", "3", "4")
 Table = Mapping[str, Mapping[str, tuple[str, ...]]]
+
+
+def _keeping(before: Resolution) -> Policy:
+    return Policy(
+        preferences={
+            item.name: Preference(version=item.version, file=item.file) for item in before.packages
+        }
+    )
 
 
 def _requirements() -> st.SearchStrategy[str]:
@@ -142,7 +150,7 @@ def test_an_added_requirement_that_fits_moves_nothing(
             (*roots, added),
             target=TARGET,
             index=FakeIndex(table),
-            policy=Policy(preferences=pins),
+            policy=_keeping(before),
         )
     except NoSolution:
         return
@@ -156,10 +164,7 @@ def test_an_added_requirement_that_fits_moves_nothing(
 def test_a_resolution_is_its_own_preference(table: Table, roots: tuple[str, ...]) -> None:
     before = _resolved(table, roots)
     if before is not None:
-        pins = {item.name: item.version for item in before.packages}
-        again = resolve(
-            roots, target=TARGET, index=FakeIndex(table), policy=Policy(preferences=pins)
-        )
+        again = resolve(roots, target=TARGET, index=FakeIndex(table), policy=_keeping(before))
         assert again == before
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +14,7 @@ from imagelock.model.platform import Platform
 from imagelock.model.python import PythonTarget
 from imagelock.model.spec import Prerelease
 from imagelock.resolve.pip.cutoff import cutoff
-from imagelock.resolve.pip.policy import Policy
+from imagelock.resolve.pip.policy import Policy, Preference
 from imagelock.resolve.pip.resolution import resolve
 from support.fake_pip_index import FakeIndex, Made
 
@@ -244,9 +245,65 @@ def test_what_is_no_cutoff(text: str) -> None:
 
 def test_preferences_hold_until_a_requirement_moves_them() -> None:
     index = FakeIndex({"a": {"1": ["b"], "2": ["b"]}, "b": {"1": (), "2": (), "3": ()}})
-    kept = Policy(preferences={A: "1", PipName("b"): "2"})
+    kept = Policy(preferences={A: Preference(version="1"), PipName("b"): Preference(version="2")})
     assert versions(index, "a", policy=kept) == {"a": "1", "b": "2"}
     assert versions(index, "a", "b!=2", policy=kept) == {"a": "1", "b": "3"}
+
+
+def test_a_pin_that_holds_needs_no_page() -> None:
+    index = FakeIndex({"a": {"1": ["b"], "2": ["b"]}, "b": {"1": (), "2": ()}, "c": {"1": ()}})
+    first = resolve(["a<2", "b<2"], target=target(), index=index)
+    kept = Policy(
+        preferences={
+            item.name: Preference(version=item.version, file=item.file) for item in first.packages
+        }
+    )
+    index.asked.clear()
+    assert versions(index, "a", policy=kept) == {"a": "1", "b": "1"}
+    assert index.asked == []
+    assert versions(index, "a", "c", policy=kept) == {"a": "1", "b": "1", "c": "1"}
+    assert set(index.asked) == {"c", "expected c"}
+    assert versions(index, "a>1", policy=kept) == {"a": "2", "b": "1"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (Policy(), "2"),
+        (Policy(prerelease=Prerelease.DISALLOW), "2"),
+        (Policy(hashes={A: frozenset({"sha256:" + "0" * 64})}), None),
+        (Policy(exclude_newer=datetime(2026, 2, 1, tzinfo=UTC)), "1"),
+    ],
+)
+def test_a_pin_that_the_spec_no_longer_allows_moves(policy: Policy, expected: str | None) -> None:
+    index = FakeIndex(
+        {
+            "a": {
+                "1": Made(uploaded="2026-01-01T00:00:00Z"),
+                "2": Made(uploaded="2026-03-01T00:00:00Z"),
+                "3rc1": Made(uploaded="2026-03-02T00:00:00Z"),
+            }
+        }
+    )
+    locked = resolve(
+        ["a"], target=target(), index=index, policy=Policy(prerelease=Prerelease.ALLOW)
+    ).packages[0]
+    assert locked.version == "3rc1"
+    pin = {A: Preference(version=locked.version, file=locked.file)}
+    now = dataclasses.replace(policy, preferences=pin)
+    if expected is None:
+        refusal(index, "a", policy=now)
+    else:
+        assert versions(index, "a", policy=now) == {"a": expected}
+
+
+def test_a_locked_file_stays_when_a_better_one_appears_or_it_is_yanked() -> None:
+    before = FakeIndex({"a": {"1": Made(tags=("py3-none-any",))}})
+    locked = resolve(["a"], target=target(), index=before).packages[0]
+    tags = ("py3-none-any", "cp311-cp311-manylinux_2_17_x86_64")
+    after = FakeIndex({"a": {"1": Made(tags=tags, yanked="oops"), "2": ()}})
+    kept = Policy(preferences={A: Preference(version="1", file=locked.file)})
+    assert resolve(["a"], target=target(), index=after, policy=kept).packages == (locked,)
 
 
 def test_every_edge_has_its_specifier() -> None:

@@ -89,6 +89,9 @@ class FakeIndex:
         return IndexFile(filename=url.rpartition("/")[2], url=url, sha256="d" * 64, size=1)
 
     def metadata(self, file: IndexFile) -> CoreMetadata:
+        if file.url not in self.known:
+            for name in self.projects:
+                self.project(pip_name(name))
         return self.known[file.url]
 
     def metadata_of(self, name: str) -> CoreMetadata:

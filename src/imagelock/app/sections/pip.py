@@ -16,6 +16,7 @@ from imagelock.model.archives import (
     WELL_KNOWN_INDEXES,
     Archive,
     Artifact,
+    artifact_url,
 )
 from imagelock.model.errors import ImagelockError, IntegrityError, UsageError
 from imagelock.model.lock import Lock, PipPin, Requirer
@@ -24,7 +25,7 @@ from imagelock.model.platform import Platform
 from imagelock.model.python import PythonTarget
 from imagelock.model.spec import PipSpec
 from imagelock.resolve.pip.cutoff import cutoff
-from imagelock.resolve.pip.policy import Policy
+from imagelock.resolve.pip.policy import Policy, Preference
 from imagelock.resolve.pip.ports import IndexFile
 from imagelock.resolve.pip.requirements import parse
 from imagelock.resolve.pip.resolution import Chosen, Resolution, resolve
@@ -101,16 +102,27 @@ def _policy(
     if options.as_of is not None:
         limits.append(options.as_of)
     pins = previous.pip if previous is not None else ()
+    archives = previous.archives if previous is not None else ()
     return Policy(
         prerelease=spec.prerelease,
         exclude_newer=min(limits, default=None),
         allow_sdist=frozenset(map(pip_name, spec.allow_sdist)),
         preferences={
-            pin.name: pin.version
+            pin.name: Preference(version=pin.version, file=_locked(pin, archives))
             for pin in pins
             if platform in pin.platforms and not options.may_move(pin.name)
         },
         hashes=_hashes(spec),
+    )
+
+
+def _locked(pin: PipPin, archives: tuple[Archive, ...]) -> IndexFile:
+    """The file of a pin, as its index would list it."""
+    return IndexFile(
+        filename=pin.artifact.filename,
+        url=artifact_url(pin.artifact, archives),
+        sha256=pin.artifact.sha256,
+        size=pin.artifact.size,
     )
 
 

@@ -178,7 +178,7 @@ class SimpleIndexes:
         return _present(record, index)
 
     def _fetch_metadata(self, file: IndexFile) -> CoreMetadata:
-        key = _key(file.url, file.sha256 or "", file.metadata_sha256 or "")
+        key = _key(file.url, file.sha256 or "")
         kept = self._store.record(_METADATA, key)
         if isinstance(kept, dict):
             return CoreMetadata(

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from imagelock.model.errors import NotFound
 from imagelock.model.names import PipName
 from imagelock.resolve.pip.policy import Choice, Chooser
-from imagelock.resolve.pip.ports import PipIndex, Project
+from imagelock.resolve.pip.ports import PipIndex, Project, Release
 from imagelock.resolve.pip.requirements import allows, version
 
 
 @dataclass(slots=True)
 class Entry:
-    """One version of a project; ``choice`` is made when first asked for."""
+    """One version of a project; ``release`` is None for a pin taken over without its page."""
 
     version: str
-    place: int
-    _choice: Choice | None = field(default=None, repr=False)
+    release: Release | None
+    choice: Choice | None = None
 
 
 @dataclass(slots=True)
 class Listing:
-    """A project's versions in the order they are tried: the preferred one, then newest first."""
+    """A project's versions in the order they are tried: the pinned one, then newest first.
 
-    project: Project | None
+    ``project`` is None where no index has it, and before :meth:`Catalog.complete`.
+    """
+
+    name: PipName
     entries: list[Entry] = field(default_factory=list)
+    project: Project | None = None
+    is_complete: bool = False
 
 
 class Catalog:
-    """Listings by name. A project no index has is an empty listing."""
+    """Listings by name. A project that no index has is an empty listing.
+
+    A pin of the previous lock is tried first, and its project's page is not asked for until
+    another version is: a lock and a warm store resolve without a network.
+    """
 
     def __init__(
         self, index: PipIndex, chooser: Chooser, direct: Mapping[PipName, Project]
@@ -38,58 +48,80 @@ class Catalog:
         self._index = index
         self.chooser = chooser
         self._listings: dict[PipName, Listing] = {
-            name: Listing(project, [Entry(project.releases[0].version, 0)])
-            for name, project in direct.items()
+            name: Listing(
+                name,
+                [Entry(item.version, item) for item in made.releases],
+                project=made,
+                is_complete=True,
+            )
+            for name, made in direct.items()
         }
+        self._lock = threading.RLock()
+
+    def _started(self, name: PipName) -> Listing:
+        with self._lock:
+            known = self._listings.get(name)
+            if known is None:
+                pin = self.chooser.kept(name)
+                entries = [] if pin is None else [Entry(pin.version, None, Choice(pin.file))]
+                known = self._listings[name] = Listing(name, entries)
+            return known
 
     def listing(self, name: PipName) -> Listing:
-        """The versions of a project, pre-releases only where the policy allows them."""
-        known = self._listings.get(name)
-        if known is None:
-            try:
-                project = self._index.project(name)
-            except NotFound:
-                known = Listing(None)
-            else:
-                return self.listing_of(project)
-            self._listings[name] = known
-        return known
+        """What is known of a project: at least the versions to try first."""
+        known = self._listings.get(name) or self._started(name)
+        return known if known.entries else self.complete(name)
 
-    def listing_of(self, project: Project) -> Listing:
-        """As :meth:`listing`, for a project that is there already; callable from any thread."""
-        known = self._listings.get(project.name)
-        if known is None:
-            made = Listing(project, self._entries(project))
-            known = self._listings.setdefault(project.name, made)
-        return known
+    def complete(self, name: PipName) -> Listing:
+        """All versions of a project; pre-releases only where the policy allows them."""
+        listing = self._started(name)
+        if not listing.is_complete:
+            try:
+                self.arrived(self._index.project(name))
+            except NotFound:
+                listing.is_complete = True
+        return listing
+
+    def arrived(self, project: Project) -> Listing:
+        """Take in a project's page; callable from any thread, any number of times."""
+        listing = self._started(project.name)
+        with self._lock:
+            if not listing.is_complete:
+                rest = self._entries(project)
+                if listing.entries:
+                    taken = version(listing.entries[0].version)
+                    rest = [item for item in rest if version(item.version) != taken]
+                listing.entries = listing.entries + rest
+                listing.project = project
+                listing.is_complete = True
+        return listing
 
     def _entries(self, project: Project) -> list[Entry]:
-        entries = [Entry(release.version, place) for place, release in enumerate(project.releases)]
+        entries = [Entry(release.version, release) for release in project.releases]
         if not self.chooser.allows_prereleases(project):
             entries = [item for item in entries if not version(item.version).is_prerelease]
         preferred = self.chooser.policy.preferences.get(project.name)
         if preferred is not None:
-            wanted = version(preferred)
+            wanted = version(preferred.version)
             entries.sort(key=lambda item: version(item.version) != wanted)
         return entries
 
     def choice(self, listing: Listing, entry: Entry) -> Choice:
         """The file for a version on this target."""
-        if entry._choice is None:  # noqa: SLF001 - the entry is this module's own
-            assert listing.project is not None
-            release = listing.project.releases[entry.place]
-            entry._choice = self.chooser.choose(listing.project.name, release.files)  # noqa: SLF001
-        return entry._choice  # noqa: SLF001
+        if entry.choice is None:
+            assert entry.release is not None
+            entry.choice = self.chooser.choose(
+                listing.name, entry.release.files, version=entry.version
+            )
+        return entry.choice
 
     def usable(self, listing: Listing, entry: Entry) -> Choice | None:
         """The choice for a version if it may be installed: it has a file, not yanked (PEP 592)."""
         choice = self.choice(listing, entry)
         if choice.file is None:
             return None
-        if choice.yanked:
-            assert listing.project is not None
-            if not self.chooser.pinned(listing.project.name, entry.version):
-                return None
+        if choice.yanked and not self.chooser.pinned(listing.name, entry.version):
+            return None
         return choice
 
     def matching(
@@ -97,8 +129,14 @@ class Catalog:
     ) -> Iterator[tuple[Entry, Choice]]:
         """The versions that every specifier allows and that can be installed, in order."""
         listing = self.listing(name)
-        for entry in listing.entries:
-            if all(allows(specifier, entry.version) for specifier in specifiers):
-                choice = self.usable(listing, entry)
-                if choice is not None:
-                    yield entry, choice
+        tried = 0
+        while True:
+            for entry in listing.entries[tried:]:
+                tried += 1
+                if all(allows(specifier, entry.version) for specifier in specifiers):
+                    choice = self.usable(listing, entry)
+                    if choice is not None:
+                        yield entry, choice
+            if listing.is_complete and tried >= len(listing.entries):
+                return
+            self.complete(name)

@@ -118,7 +118,7 @@ def _conflicts(packages: Packages, facts: list[Fact]) -> list[PipName]:
 
 
 def _versions(provider: Provider, name: PipName) -> Iterator[str]:
-    listing = provider.catalog.listing(name)
+    listing = provider.catalog.complete(name)
     if listing.project is None:
         yield f"no index has a project {name}"
         return
@@ -144,7 +144,7 @@ def _some(versions: list[str]) -> str:
 
 def _hint(provider: Provider, names: list[PipName]) -> str:
     for name in names:
-        listing = provider.catalog.listing(name)
+        listing = provider.catalog.complete(name)
         if listing.project is None:
             return f"is '{name}' spelt as on the index, and is the index in [pip]?"
         if any(provider.catalog.usable(listing, entry) for entry in listing.entries):

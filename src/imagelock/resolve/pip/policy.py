@@ -29,11 +29,20 @@ WRONG_HASH = "has no file with a hash that the requirements give"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Preference:
+    """A version to try first, and the file it was locked with (None to choose one anew)."""
+
+    version: str
+    file: IndexFile | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What a resolution allows besides its requirements.
 
     ``exclude_newer`` is a UTC time: files uploaded later, or at an unknown time, do not exist.
-    ``preferences`` are versions to try first. ``allow_sdist`` names projects whose sdist may
+    ``preferences`` are versions to try first; one with a file keeps that file, even if it was
+    yanked since (a lock does not move by itself). ``allow_sdist`` names projects whose sdist may
     stand in where no wheel fits. ``hashes`` are, by project, the only ones allowed
     (``sha256:`` and 64 digits).
     """
@@ -41,7 +50,7 @@ class Policy:
     prerelease: Prerelease = Prerelease.IF_NECESSARY
     exclude_newer: datetime | None = None
     allow_sdist: frozenset[PipName] = frozenset()
-    preferences: Mapping[PipName, str] = field(default_factory=dict)
+    preferences: Mapping[PipName, Preference] = field(default_factory=dict)
     hashes: Mapping[PipName, frozenset[str]] = field(default_factory=dict)
 
 
@@ -96,6 +105,28 @@ class Chooser:
         """Whether the target's exact Python satisfies a Requires-Python."""
         return not requires_python or _python_allows(requires_python, self._python)
 
+    def kept(self, name: PipName) -> Preference | None:
+        """The preference whose file can be kept without asking the index anything."""
+        found = self.policy.preferences.get(name)
+        if found is None or found.file is None or self.policy.exclude_newer is not None:
+            return None
+        if not self._may_stay(name, found.file):
+            return None
+        if version(found.version).is_prerelease and not (
+            self.policy.prerelease is Prerelease.ALLOW or name in self._named_prereleases
+        ):
+            return None
+        return found
+
+    def _may_stay(self, name: PipName, file: IndexFile) -> bool:
+        """Whether a locked file fits the target and what the spec now allows."""
+        allowed = self.policy.hashes.get(name)
+        if allowed is not None and f"sha256:{file.sha256}" not in allowed:
+            return False
+        if not file.is_wheel:
+            return name in self.policy.allow_sdist
+        return self._tags.rank(file.filename) is not None
+
     def pinned(self, name: PipName, version: str) -> bool:
         """Whether a root, constraint or override names exactly this version."""
         return any(allows(specifier, version) for specifier in self._pins.get(name, ()))
@@ -126,8 +157,23 @@ class Chooser:
         time = uploaded_at(file.uploaded) if file.uploaded else None
         return time is not None and time <= limit
 
-    def choose(self, name: PipName, files: Iterable[IndexFile]) -> Choice:
-        """The best wheel of a version, else its sdist where allowed, else the reason."""
+    def choose(
+        self, name: PipName, files: Iterable[IndexFile], *, version: str | None = None
+    ) -> Choice:
+        """The best wheel of a version, else its sdist where allowed, else the reason.
+
+        For the ``version`` that is preferred, the file it was locked with comes before all.
+        """
+        preferred = self.policy.preferences.get(name)
+        if preferred is not None and preferred.file is not None and preferred.version == version:
+            for file in files:
+                if file.url == preferred.file.url and file.sha256 == preferred.file.sha256:
+                    if self._exists(file) and self._may_stay(name, file):
+                        return Choice(file)
+                    break
+        return self._best(name, files)
+
+    def _best(self, name: PipName, files: Iterable[IndexFile]) -> Choice:
         wheels: list[tuple[tuple[bool, int, tuple[int, str]], IndexFile]] = []
         sdists: list[IndexFile] = []
         seen: set[str] = set()

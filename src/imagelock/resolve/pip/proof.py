@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from imagelock.resolve.pip.provider import IMPOSSIBLE, Candidate, Key, Provider, Wish
 from imagelock.resolve.pip.pubgrub import ABSENT, Solver
+from imagelock.resolve.pip.requirements import version
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +60,7 @@ class Packages:
         if known is None:
             catalog = self.provider.catalog
             specifiers = self.provider.constraints(key[0])
-            numbers = {id(entry): n for n, entry in enumerate(catalog.listing(key[0]).entries)}
+            numbers = {id(entry): n for n, entry in enumerate(catalog.complete(key[0]).entries)}
             known = ABSENT
             for entry, _choice in catalog.matching(key[0], specifiers):
                 known |= 2 << numbers[id(entry)]
@@ -113,8 +114,10 @@ class Packages:
     def versions(self, key: Key, bits: int) -> list[str]:
         """The versions of a mask, the oldest first."""
         listing = self.provider.catalog.listing(key[0])
-        chosen = [entry for number, entry in enumerate(listing.entries) if bits & (2 << number)]
-        return [entry.version for entry in sorted(chosen, key=lambda entry: -entry.place)]
+        chosen = [
+            entry.version for number, entry in enumerate(listing.entries) if bits & (2 << number)
+        ]
+        return sorted(chosen, key=version)
 
     def _candidate(self, key: Key, option: int) -> Candidate:
         listing = self.provider.catalog.listing(key[0])

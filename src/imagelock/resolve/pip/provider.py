@@ -6,6 +6,7 @@ exactly their version, so that extras never pull a project to two versions.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -29,6 +30,7 @@ from imagelock.resolve.pip.requirements import (
 Key = tuple[PipName, str]
 """A project and one of its extras, empty for the project itself."""
 
+_LOOK_AHEAD_AFTER: Final = 2
 IMPOSSIBLE: Final = PipName("")
 """The name of a requirement that nothing satisfies; its ``specifier`` is the reason."""
 
@@ -68,6 +70,10 @@ class Candidate:
 Information = RequirementInformation[Wish, Candidate]
 
 
+def _ignore(_wishes: tuple[Wish, ...]) -> None:
+    """Announce to nobody."""
+
+
 def wishes_of(requirement: Parsed) -> Iterator[Wish]:
     """One wish for the project and one for each extra."""
     for extra in ("", *requirement.extras):
@@ -89,6 +95,7 @@ class Provider(AbstractProvider[Wish, Candidate, Key]):
         direct_urls: Mapping[PipName, str],
     ) -> None:
         self.catalog = catalog
+        self.announce: Callable[[tuple[Wish, ...]], None] = _ignore
         self._index = index
         self._direct_urls = direct_urls
         self._markers = markers
@@ -103,6 +110,8 @@ class Provider(AbstractProvider[Wish, Candidate, Key]):
         self._candidates: dict[tuple[PipName, str, str], Candidate] = {}
         self._dependencies: dict[tuple[PipName, str, str], tuple[Wish, ...]] = {}
         self._met: dict[Key, int] = {}
+        self._tried: dict[PipName, int] = {}
+        self._asked: dict[Key, tuple[str, ...]] = {}
 
     def meet(self, wishes: Iterable[Wish]) -> None:
         """Note the order in which keys are first seen: roots first, then breadth first."""
@@ -183,6 +192,7 @@ class Provider(AbstractProvider[Wish, Candidate, Key]):
             wishes += requirements[name, ""]
         wished = [wish.specifier for wish in wishes if wish.specifier]
         specifiers = tuple(dict.fromkeys((*wished, *self._constraints.get(name, ()))))
+        self._asked[identifier] = specifiers
         exactly = {wish.exactly for wish in wishes if wish.exactly}
 
         def found() -> Iterator[Candidate]:
@@ -220,9 +230,24 @@ class Provider(AbstractProvider[Wish, Candidate, Key]):
         key = (candidate.name, candidate.extra, candidate.version)
         known = self._dependencies.get(key)
         if known is None:
+            self._look_ahead(candidate)
             known = self._dependencies[key] = tuple(self._wishes(candidate))
             self.meet(known)
+            self.announce(known)
         return known
+
+    def _look_ahead(self, candidate: Candidate) -> None:
+        """Fetch the metadata of the versions after one that is not the first to be tried."""
+        tried = self._tried[candidate.name] = self._tried.get(candidate.name, 0) + 1
+        if tried < _LOOK_AHEAD_AFTER or tried & (tried - 1):
+            return
+        specifiers = self._asked.get((candidate.name, candidate.extra), ())
+        following = itertools.dropwhile(
+            lambda pair: pair[0].version != candidate.version,
+            self.catalog.matching(candidate.name, specifiers),
+        )
+        files = [choice.file for _entry, choice in itertools.islice(following, 2 * tried + 1)]
+        self._index.expect_metadata([file for file in files if file is not None])
 
     def _wishes(self, candidate: Candidate) -> Iterator[Wish]:
         try:

@@ -21,7 +21,7 @@ from imagelock.resolve.pip.explain import explain
 from imagelock.resolve.pip.policy import Chooser, Policy
 from imagelock.resolve.pip.ports import CoreMetadata, IndexFile, PipIndex, Project
 from imagelock.resolve.pip.proof import Fact, Packages
-from imagelock.resolve.pip.provider import Candidate, Key, Provider, Wish, wishes_of
+from imagelock.resolve.pip.provider import IMPOSSIBLE, Candidate, Key, Provider, Wish, wishes_of
 from imagelock.resolve.pip.pubgrub import TooHard, Unsolvable
 from imagelock.resolve.pip.requirements import Markers, Parsed, allows, parse
 from imagelock.resolve.pip.target import environment_of
@@ -36,7 +36,6 @@ class Chosen:
     name: PipName
     version: str
     file: IndexFile
-    index: str
     extras: tuple[str, ...]
     required_by: tuple[Requirer, ...]
     requested: bool
@@ -66,21 +65,31 @@ def _applying(lines: Iterable[str], what: str, markers: Markers) -> list[Parsed]
 class _Ahead:
     """Guesses what the resolver will ask for next, so that fetching can run ahead of it."""
 
-    def __init__(self, chooser: Chooser, markers: Markers, provider: Provider) -> None:
-        self._chooser = chooser
+    def __init__(self, index: PipIndex, markers: Markers, provider: Provider) -> None:
+        self._index = index
         self._markers = markers
         self._provider = provider
         self._specifiers: dict[PipName, list[str]] = {}
         self._extras: dict[PipName, set[str]] = {}
 
-    def note(self, wishes: Iterable[Parsed]) -> list[PipName]:
-        names = []
-        for wish in wishes:
-            if self._provider.url_of(wish.name) is None:
-                names.append(wish.name)
-            self._specifiers.setdefault(wish.name, []).append(wish.specifier)
-            self._extras.setdefault(wish.name, set()).update(wish.extras)
-        return names
+    def announce(self, wishes: tuple[Wish, ...]) -> None:
+        """Fetch what wishes will need, unless a pin of the lock will do."""
+        names = [
+            wish.name
+            for wish in wishes
+            if wish.name != IMPOSSIBLE and not wish.exactly and self._note(wish.name, wish)
+        ]
+        self._index.expect(names, self)
+
+    def _note(self, name: PipName, wish: Wish | Parsed) -> bool:
+        """Remember what is wanted of a project; whether its page will be needed."""
+        self._specifiers.setdefault(name, []).append(wish.specifier)
+        extras = (wish.extra,) if isinstance(wish, Wish) else wish.extras
+        self._extras.setdefault(name, set()).update(extras)
+        if self._provider.url_of(name) is not None:
+            return False
+        kept = self._provider.catalog.chooser.kept(name)
+        return kept is None or not allows(wish.specifier, kept.version)
 
     def likely(self, project: Project) -> IndexFile | None:
         """The file of the newest version that the wishes known so far allow."""
@@ -88,10 +97,11 @@ class _Ahead:
             *self._specifiers.get(project.name, ()),
             *self._provider.constraints(project.name),
         )
-        listing = self._provider.catalog.listing_of(project)
+        catalog = self._provider.catalog
+        listing = catalog.arrived(project)
         for entry in listing.entries:
             if all(allows(specifier, entry.version) for specifier in specifiers):
-                choice = self._provider.catalog.usable(listing, entry)
+                choice = catalog.usable(listing, entry)
                 if choice is not None:
                     return choice.file
         return None
@@ -100,9 +110,10 @@ class _Ahead:
         """The projects that the metadata requires on this target."""
         wishes: list[Parsed] = []
         with contextlib.suppress(ValueError):  # the resolver will say what is wrong, if it matters
-            for extra in ("", *sorted(self._extras.get(project.name, ()))):
+            for extra in ("", *sorted(self._extras.get(project.name, set()) - {""})):
                 wishes += self._markers.applying(metadata.requires_dist, extra)
-        return self.note(item for item in self._provider.overridden(wishes))
+        overridden = list(self._provider.overridden(wishes))
+        return [item.name for item in overridden if self._note(item.name, item)]
 
 
 def resolve(
@@ -140,8 +151,9 @@ def resolve(
     roots = list(provider.overridden(roots))
     wishes = [wish for root in roots for wish in wishes_of(root)]
     provider.meet(wishes)
-    ahead = _Ahead(chooser, markers, provider)
-    index.expect(ahead.note(roots), ahead)
+    ahead = _Ahead(index, markers, provider)
+    provider.announce = ahead.announce
+    ahead.announce(tuple(wishes))
     mapping = _solve(provider, wishes)
     return Resolution(target=target, packages=tuple(_packages(provider, wishes, mapping)))
 
@@ -213,13 +225,10 @@ def _packages(
     requested = {wish.name for wish in wishes}
     for name in sorted({name for name, _extra in seen}):
         candidate = mapping[name, ""]
-        project = provider.catalog.listing(name).project
-        assert project is not None
         yield Chosen(
             name=pip_name(name),
             version=candidate.version,
             file=candidate.file,
-            index=project.index,
             extras=tuple(sorted(extras.get(name, ()))),
             required_by=tuple(sorted(edges.get(name, ()))),
             requested=name in requested,
