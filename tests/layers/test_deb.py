@@ -56,12 +56,14 @@ def files_of(data: bytes) -> dict[str, tuple[Entry, bytes]]:
         (lambda data: data, ""),
     ],
 )
-def test_every_compression_gives_the_same_layer(squeeze: Callable[[bytes], bytes], suffix: str):
+def test_every_compression_gives_the_same_layer(
+    squeeze: Callable[[bytes], bytes], suffix: str
+) -> None:
     plain, _ = merged(deb_of(FILES, control=CONTROL))
     assert merged(deb_of(FILES, control=CONTROL, squeeze=squeeze, suffix=suffix))[0] == plain
 
 
-def test_a_package_is_merged_as_dpkg_unpacks_it():
+def test_a_package_is_merged_as_dpkg_unpacks_it() -> None:
     data, merge = merged(deb_of(FILES, control=CONTROL))
     found = files_of(data)
     assert found["usr/lib/thing.so"][0].mtime == DAY - 500
@@ -77,7 +79,7 @@ def test_a_package_is_merged_as_dpkg_unpacks_it():
     assert merge.conffiles == [{"/etc/thing.conf": "3253b41059cac6e987c5a5e9233ea5d0"}]
 
 
-def test_golden_layer():
+def test_golden_layer() -> None:
     data, _ = merged(deb_of(FILES, control=CONTROL))
     assert (
         hashlib.sha256(data).hexdigest()
@@ -85,13 +87,13 @@ def test_golden_layer():
     )
 
 
-def test_folders_below_keep_their_mode_and_owner():
+def test_folders_below_keep_their_mode_and_owner() -> None:
     below = Below(links=USR.links, folders={"usr/bin": (0o2775, 3, 4)})
     entry, _ = files_of(merged(deb_of(FILES), below=below)[0])["usr/bin"]
     assert (entry.mode, entry.uid, entry.gid) == (0o2775, 3, 4)
 
 
-def test_each_parent_comes_once_and_first():
+def test_each_parent_comes_once_and_first() -> None:
     data, _ = merged(deb_of([Member(path="./a/b/c", data=b"x")]), deb_of(FILES, name="other"))
     paths = [entry.path for entry in read_tar(io.BytesIO(data), where="t")]
     assert len(paths) == len(set(paths))
@@ -100,18 +102,18 @@ def test_each_parent_comes_once_and_first():
             assert path.rpartition("/")[0] in paths[:number]
 
 
-def test_what_two_packages_own_is_left_to_dpkg():
+def test_what_two_packages_own_is_left_to_dpkg() -> None:
     with pytest.raises(NeedsDpkg) as caught:
         merged(deb_of(FILES), deb_of(FILES, name="other"))
     assert caught.value.index == 1
 
 
-def test_what_is_diverted_is_left_to_dpkg():
+def test_what_is_diverted_is_left_to_dpkg() -> None:
     with pytest.raises(NeedsDpkg, match="diverted"):
         merged(deb_of(FILES), below=Below(special=frozenset({"usr/bin/thing"})))
 
 
-def test_a_file_behind_a_link_of_another_package_is_left_to_dpkg():
+def test_a_file_behind_a_link_of_another_package_is_left_to_dpkg() -> None:
     link = deb_of([Member(path="./usr/"), Member(path="./usr/share", link="/etc")])
     with pytest.raises(NeedsDpkg):
         merged(link, deb_of([Member(path="./usr/share/passwd", data=b"evil")], name="other"))
@@ -148,13 +150,13 @@ def test_a_file_behind_a_link_of_another_package_is_left_to_dpkg():
         (ar_of([("debian-binary", b"2.0\n"), ("control.tar", tar_of([])[:512])]), "no Package"),
     ],
 )  # fmt: skip
-def test_hostile_packages_are_refused(data: bytes, problem: str):
+def test_hostile_packages_are_refused(data: bytes, problem: str) -> None:
     with pytest.raises(IntegrityError, match=problem) as caught:
         merged(data)
     assert caught.value.exit_code == 5
 
 
-def test_the_status_says_unpacked_and_keeps_the_fields():
+def test_the_status_says_unpacked_and_keeps_the_fields() -> None:
     control = Deb(
         io.BytesIO(deb_of(FILES, control=CONTROL, fields="Multi-Arch: same\n")), where="d"
     ).control()
@@ -164,7 +166,7 @@ def test_the_status_says_unpacked_and_keeps_the_fields():
     assert f"Conffiles:\n /etc/thing.conf {'0' * 32}\n" in text
 
 
-def test_triggers_are_activated_by_files_and_by_name():
+def test_triggers_are_activated_by_files_and_by_name() -> None:
     triggers = Triggers()
     triggers.read_file_interests("/usr/share/man man-db/noawait\n")
     triggers.read_name_interests("ldconfig", "libc-bin\n")
@@ -177,6 +179,6 @@ def test_triggers_are_activated_by_files_and_by_name():
     assert written["var/lib/dpkg/triggers/ldconfig"] == b"libc-bin\n"
 
 
-def test_kinds_are_those_of_the_package():
+def test_kinds_are_those_of_the_package() -> None:
     found = files_of(merged(deb_of([Member(path="./f", kind=tarfile.FIFOTYPE)]))[0])
     assert found["f"][0].kind is Kind.FIFO

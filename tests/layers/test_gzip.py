@@ -25,7 +25,7 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 90), max_size=8), st.integers(1, 64))
-def test_blocks_do_not_depend_on_how_data_arrives(data: bytes, sizes: list[int], size: int):
+def test_blocks_do_not_depend_on_how_data_arrives(data: bytes, sizes: list[int], size: int) -> None:
     whole = list(fixed_blocks([data], size))
     assert list(fixed_blocks(cut(data, sizes), size)) == whole
     assert b"".join(whole) == data
@@ -33,14 +33,14 @@ def test_blocks_do_not_depend_on_how_data_arrives(data: bytes, sizes: list[int],
 
 
 @pytest.mark.parametrize("compression", list(Compression))
-def test_threads_and_chunks_change_nothing(compression: Compression):
+def test_threads_and_chunks_change_nothing(compression: Compression) -> None:
     alone = b"".join(compressed([SAMPLE], compression))
     with ThreadPoolExecutor(3) as pool:
         pieces = cut(SAMPLE, [1, 70_000, MEMBER, 13])
         assert b"".join(compressed(pieces, compression, pool=pool, ahead=2)) == alone
 
 
-def test_golden_gzip():
+def test_golden_gzip() -> None:
     packed = b"".join(compressed([SAMPLE], Compression.GZIP))
     assert gzip.decompress(packed) == SAMPLE
     assert (
@@ -49,7 +49,7 @@ def test_golden_gzip():
     )
 
 
-def test_golden_zstd():
+def test_golden_zstd() -> None:
     packed = b"".join(compressed([SAMPLE], Compression.ZSTD))
     reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
     assert reader.read() == SAMPLE

@@ -57,13 +57,13 @@ def facts(entry: Entry) -> tuple[object, ...]:
 
 
 @given(st.lists(entries(), max_size=5))
-def test_what_is_written_is_read_again(listed: list[Entry]):
+def test_what_is_written_is_read_again(listed: list[Entry]) -> None:
     found = [facts(entry) for entry in read_tar(io.BytesIO(written(listed)), where="t")]
     assert found == [facts(entry) for entry in listed]
 
 
 @given(st.lists(entries(), max_size=5))
-def test_tarfile_reads_the_same(listed: list[Entry]):
+def test_tarfile_reads_the_same(listed: list[Entry]) -> None:
     with tarfile.open(fileobj=io.BytesIO(written(listed))) as tar:
         for item, entry in zip(tar.getmembers(), listed, strict=True):
             assert item.name == entry.path
@@ -78,7 +78,7 @@ def test_tarfile_reads_the_same(listed: list[Entry]):
 
 
 @given(st.lists(entries(), max_size=4), st.sampled_from([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]))
-def test_what_tarfile_writes_is_read(listed: list[Entry], tar_format: int):
+def test_what_tarfile_writes_is_read(listed: list[Entry], tar_format: int) -> None:
     output = io.BytesIO()
     with tarfile.open(fileobj=output, mode="w", format=tar_format) as tar:
         for entry in listed:
@@ -94,14 +94,14 @@ def test_what_tarfile_writes_is_read(listed: list[Entry], tar_format: int):
 
 
 @given(st.lists(entries(), min_size=1, max_size=3), st.data())
-def test_an_archive_cut_short_is_found(listed: list[Entry], data: st.DataObject):
+def test_an_archive_cut_short_is_found(listed: list[Entry], data: st.DataObject) -> None:
     whole = written(listed)
     cut = data.draw(st.integers(1, len(whole) - 1024))
     with pytest.raises(IntegrityError):
         read_all(whole[:cut])
 
 
-def test_golden_bytes():
+def test_golden_bytes() -> None:
     listed = [
         Entry(path="a", kind=Kind.DIRECTORY, mode=0o755, mtime=1),
         Entry(path="a/b", size=3, content=(b"abc",), mtime=2, uid=5, gid=6, mode=0o4755),
@@ -113,23 +113,23 @@ def test_golden_bytes():
     assert digest == "2f4bde863c04a865317c49b117cfda8914789cc13fc468bc517e45651637099f"
 
 
-def test_a_file_that_changed_while_it_was_read_is_no_layer():
+def test_a_file_that_changed_while_it_was_read_is_no_layer() -> None:
     with pytest.raises(BuildError, match="expected 4 bytes"):
         written([Entry(path="a", size=4, content=(b"abc",))])
 
 
 @pytest.mark.parametrize("name", ["../a", "a/../../b", "a/..", "..", "x\0y", "n" * 5000])
-def test_names_that_lead_out_are_refused(name: str):
+def test_names_that_lead_out_are_refused(name: str) -> None:
     with pytest.raises(IntegrityError, match="unsafe archive"):
         safe_path(name, where="t")
 
 
 @pytest.mark.parametrize(("name", "path"), [("./a", "a"), ("/a//b/", "a/b"), ("./", "")])
-def test_spellings_of_the_root(name: str, path: str):
+def test_spellings_of_the_root(name: str, path: str) -> None:
     assert safe_path(name, where="t") == path
 
 
-def test_sparse_and_unknown_members_are_refused():
+def test_sparse_and_unknown_members_are_refused() -> None:
     for kind in (b"S", b"V", b"Z"):
         item = tarfile.TarInfo("a")
         item.type = kind

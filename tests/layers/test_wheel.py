@@ -49,7 +49,7 @@ def files_of(data: bytes) -> dict[str, tuple[Entry, bytes]]:
     return found
 
 
-def test_a_wheel_is_installed_as_the_format_says():
+def test_a_wheel_is_installed_as_the_format_says() -> None:
     found = files_of(layer_of(wheel_of(THING, modes={"thing/native.so": 0o755})))
     assert found[f"{SITE}/thing/__init__.py"][1] == b"print('hello')\n"
     assert found[f"{SITE}/thing/__init__.py"][0].mode == 0o644
@@ -68,7 +68,7 @@ def test_a_wheel_is_installed_as_the_format_says():
     assert all(entry.uid == entry.gid == 0 for entry, _ in found.values())
 
 
-def test_record_lists_every_file_with_its_hash_sorted():
+def test_record_lists_every_file_with_its_hash_sorted() -> None:
     found = files_of(layer_of(wheel_of(THING)))
     lines = found[f"{SITE}/thing-1.0.dist-info/RECORD"][1].decode().splitlines()
     assert lines == sorted(lines)
@@ -89,13 +89,13 @@ def test_record_lists_every_file_with_its_hash_sorted():
             assert int(size) == len(data)
 
 
-def test_not_requested_has_no_mark():
+def test_not_requested_has_no_mark() -> None:
     assert f"{SITE}/thing-1.0.dist-info/REQUESTED" not in files_of(
         layer_of(wheel_of(THING), requested=False)
     )
 
 
-def test_golden_layers():
+def test_golden_layers() -> None:
     assert (
         hashlib.sha256(layer_of(wheel_of(THING))).hexdigest()
         == "92135292de4bf486bd000af8d4cdb7b459d377c69c2bd303081eca1381d080ea"
@@ -114,7 +114,7 @@ def test_golden_layers():
     )
 
 
-def test_the_order_of_members_changes_nothing():
+def test_the_order_of_members_changes_nothing() -> None:
     one = layer_of(wheel_of(THING))
     assert layer_of(wheel_of(dict(reversed(THING.items())))) == one
 
@@ -153,20 +153,20 @@ def zip_item(path: str, mode: int = 0o100644) -> zipfile.ZipInfo:
         (wheel_of(THING)[:-40], "not a readable wheel"),
     ],
 )  # fmt: skip
-def test_hostile_wheels_are_refused(data: bytes, problem: str):
+def test_hostile_wheels_are_refused(data: bytes, problem: str) -> None:
     with pytest.raises(IntegrityError, match=problem) as caught:
         layer_of(data)
     assert caught.value.exit_code == 5
 
 
-def test_a_doubled_member_is_refused():
+def test_a_doubled_member_is_refused() -> None:
     with pytest.warns(UserWarning, match="Duplicate name"):
         data = wheel_of({"thing.py": b"one"}, extra=[(zip_item("thing.py"), b"two")])
     with pytest.raises(IntegrityError, match="there twice"):
         layer_of(data)
 
 
-def test_a_bomb_is_refused_before_it_is_unpacked():
+def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
     item = zip_item("zeros")
     item.compress_type = zipfile.ZIP_DEFLATED
     data = bytearray(wheel_of({}, extra=[(item, bytes(1 << 16))]))
