@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import mmap
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagelock.app.context import Context, ResolveOptions
-from imagelock.app.sections.apt_sources import (
-    as_of,
-    base_sources,
-    default_sources,
-    spec_sources,
-    unknown_archives,
+from imagelock.app.sections.apt_sources import default_sources, spec_sources, unknown_archives
+from imagelock.app.sections.apt_suites import (
+    NEVER,
+    Suites,
+    index_pin,
+    locked_version,
+    open_suites,
+    pin_key,
 )
-from imagelock.fetch.debian.index import DebianIndexes, FetchedIndex, FetchedPackages, base_url
-from imagelock.fetch.http import redact
 from imagelock.model.archives import Archive, Artifact
 from imagelock.model.debian import AptArchiveSource, BinaryPackage, Installed
 from imagelock.model.errors import IntegrityError, NoSolution
@@ -27,10 +26,10 @@ from imagelock.model.lock import (
     Lock,
     Requirer,
 )
-from imagelock.model.names import Sha256, deb_name
+from imagelock.model.names import deb_name
 from imagelock.model.platform import Platform
 from imagelock.model.spec import AptSpec, DistributionBase
-from imagelock.resolve.apt.index import DEFAULT_PRIORITY, Index, IndexFile, Key
+from imagelock.resolve.apt.index import Index, IndexFile, Key
 from imagelock.resolve.apt.request import parse_request
 from imagelock.resolve.apt.resolution import (
     Resolution,
@@ -40,15 +39,26 @@ from imagelock.resolve.apt.resolution import (
 )
 from imagelock.resolve.apt.status import parse_status
 
-_NOT_AUTOMATIC, _AUTOMATIC_UPGRADES, _NEVER = 1, 100, -1
+__all__ = [
+    "AptSection",
+    "Suites",
+    "apt_section",
+    "bootstrap_section",
+    "candidate_version",
+    "foreign_architectures",
+    "installed_from_pins",
+    "installed_from_status",
+    "open_suites",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AptSection:
     """What one platform's apt adds to a lock.
 
-    ``archives`` are those that are not well known; ``installed`` is the whole set afterwards,
-    what a next section starts from.
+    ``indexes`` may name a suite twice, the live state last: an earlier one is kept as long as a
+    locked package comes from it. ``archives`` are those that are not well known; ``installed``
+    is the whole set afterwards, what a next section starts from.
     """
 
     indexes: tuple[AptIndexPin, ...] = ()
@@ -56,44 +66,6 @@ class AptSection:
     removals: tuple[AptRemoval, ...] = ()
     archives: tuple[Archive, ...] = ()
     installed: Installed = field(default_factory=Installed)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suites:
-    """Fetched suites as one index: the live ones, then those an earlier lock was made from."""
-
-    sources: tuple[AptArchiveSource, ...]
-    fetched: tuple[FetchedIndex, ...]
-    earlier: tuple[FetchedIndex, ...]
-    index: Index
-
-
-def open_suites(
-    sources: tuple[AptArchiveSource, ...],
-    platform: Platform,
-    *,
-    context: Context,
-    options: ResolveOptions,
-    previous: Lock | None = None,
-    foreign: tuple[str, ...] = (),
-) -> Suites:
-    """Fetch and verify the sources, once for all sections of a platform."""
-    sources = as_of(tuple(dict.fromkeys(sources)), options.as_of)
-    architectures = tuple(dict.fromkeys((platform.debian_architecture, *foreign)))
-    indexes = DebianIndexes(context.store, context.http, now=context.now)
-    fetched = indexes.fetch(sources, architectures)
-    _refuse_rollback(fetched, previous)
-    earlier = _earlier(indexes, fetched, architectures, previous, context)
-    files = [
-        *(_file(item, packages, _priority(item)) for item in fetched for packages in item.packages),
-        *(_file(item, packages, _NEVER) for item in earlier for packages in item.packages),
-    ]
-    return Suites(
-        sources=sources,
-        fetched=fetched,
-        earlier=earlier,
-        index=Index(tuple(files), platform.debian_architecture),
-    )
 
 
 def bootstrap_section(
@@ -118,7 +90,7 @@ def bootstrap_section(
         variant=base.variant,
         choices=_choices(suites.index, platform, options, previous, base=True),
     )
-    return _section(suites, resolution, platform, base=True)
+    return _section(suites, resolution, platform, previous, base=True)
 
 
 def apt_section(
@@ -160,7 +132,7 @@ def apt_section(
         recommends=spec.recommends,
         choices=_choices(suites.index, platform, options, previous, base=False),
     )
-    return _section(suites, resolution, platform, base=False)
+    return _section(suites, resolution, platform, previous, base=False)
 
 
 def foreign_architectures(spec: AptSpec) -> tuple[str, ...]:
@@ -187,8 +159,7 @@ def installed_from_pins(pins: tuple[AptPin, ...], suites: Suites) -> Installed:
     """
     packages = []
     for pin in pins:
-        key = (str(pin.name), _key_architecture(pin, suites.index))
-        package = _version(suites.index, key, pin)
+        package = locked_version(suites.index, pin)
         if package is None:
             raise NoSolution(
                 f"{pin.name} {pin.version} of the base is in no index any more",
@@ -204,68 +175,6 @@ def _root(requirer: str, text: str) -> Root:
     return Root(request=request, requirer=Requirer(name=requirer, specifier=request.specifier))
 
 
-def _priority(item: FetchedIndex) -> int:
-    if not item.release.not_automatic:
-        return DEFAULT_PRIORITY
-    return _AUTOMATIC_UPGRADES if item.release.automatic_upgrades else _NOT_AUTOMATIC
-
-
-def _file(item: FetchedIndex, packages: FetchedPackages, priority: int) -> IndexFile:
-    release = item.release
-    names = dict.fromkeys((item.source.suite, release.suite, release.codename))
-    return IndexFile(
-        data=_mapped(packages.path),
-        archive=item.source.archive,
-        suite=item.source.suite,
-        component=packages.component,
-        architecture=packages.architecture,
-        names=tuple(name for name in names if name),
-        priority=priority,
-    )
-
-
-def _mapped(path: Path) -> bytes | mmap.mmap:
-    with path.open("rb") as file:
-        if not path.stat().st_size:
-            return b""
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-
-def _refuse_rollback(fetched: tuple[FetchedIndex, ...], previous: Lock | None) -> None:
-    """Refuse an index older than the one the lock was made from: it hides what came since."""
-    locked = {(pin.archive, pin.suite): pin for pin in previous.apt_indexes} if previous else {}
-    for item in fetched:
-        pin = locked.get((item.source.archive, item.source.suite))
-        if pin is None or item.source.snapshot or pin.snapshot:
-            continue
-        if item.release.date < pin.date:
-            raise IntegrityError(
-                f"the index is of {item.release.date:%Y-%m-%d %H:%M}, older than the lock's of "
-                f"{pin.date:%Y-%m-%d %H:%M} UTC",
-                where=f"{redact(base_url(item.source))} {item.source.suite}",
-                hint="the mirror is out of date; use another, or ask for the past with --as-of",
-            )
-
-
-def _earlier(
-    indexes: DebianIndexes,
-    fetched: tuple[FetchedIndex, ...],
-    architectures: tuple[str, ...],
-    previous: Lock | None,
-    context: Context,
-) -> tuple[FetchedIndex, ...]:
-    """The suites as the lock saw them, where the store still has them."""
-    if previous is None:
-        return ()
-    current = {(item.source.archive, item.source.suite): item for item in fetched}
-    found: list[FetchedIndex] = []
-    for pin in previous.apt_indexes:
-        item = current.get((pin.archive, pin.suite))
-        if item and item.release.sha256 != pin.sha256 and context.store.find(pin.sha256):
-            found.extend(indexes.stored(item.source, pin.sha256, architectures))
-    return tuple(found)
-
-
 def _choices(
     index: Index,
     platform: Platform,
@@ -279,34 +188,26 @@ def _choices(
     for pin in previous.apt if previous else ():
         if pin.base is not base or platform not in pin.platforms or options.may_move(pin.name):
             continue
-        key = (str(pin.name), _key_architecture(pin, index))
-        package = _version(index, key, pin)
+        package = locked_version(index, pin)
         if package is not None:
-            chosen[key] = package
+            chosen[pin_key(pin, index)] = package
     return chosen
 
 
-def _version(index: Index, key: Key, pin: AptPin) -> BinaryPackage | None:
-    """The locked package itself: the same version with the same bytes."""
-    for package, _priority in index.versions(key):
-        if package.version == pin.version and package.sha256 == pin.artifact.sha256:
-            return package
-    return None
-
-
-def _key_architecture(pin: AptPin, index: Index) -> str:
-    return index.architecture if pin.architecture == "all" else pin.architecture
-
-
 def _section(
-    suites: Suites, resolution: Resolution, platform: Platform, *, base: bool
+    suites: Suites,
+    resolution: Resolution,
+    platform: Platform,
+    previous: Lock | None,
+    *,
+    base: bool,
 ) -> AptSection:
     index = suites.index
     pins = tuple(
         _pin(package, index, resolution, platform, base=base) for package in resolution.added
     )
     return AptSection(
-        indexes=_index_pins(suites, resolution.added),
+        indexes=_index_pins(suites, resolution.added, previous),
         pins=pins,
         removals=tuple(
             AptRemoval(
@@ -358,28 +259,16 @@ def _path(file: IndexFile, package: BinaryPackage) -> str:
     return package.path
 
 
-def _index_pins(suites: Suites, added: tuple[BinaryPackage, ...]) -> tuple[AptIndexPin, ...]:
-    """One pin a live suite, and one for each earlier state that a kept package still needs."""
-    used = {suites.index.file_of(package) for package in added}
-    pins = [_index_pin(item) for item in suites.fetched]
-    for item in suites.earlier:
-        keys = {(item.source.archive, item.source.suite)}
-        if any((f.archive, f.suite) in keys and f.priority == _NEVER for f in used):
-            pins.append(_index_pin(item))
-    return tuple(pins)
-
-
-def _index_pin(item: FetchedIndex) -> AptIndexPin:
-    release = item.release
-    return AptIndexPin(
-        archive=item.source.archive,
-        suite=item.source.suite,
-        components=item.source.components,
-        sha256=Sha256(release.sha256),
-        date=release.date,
-        signed_by=release.signed_by,
-        snapshot=item.source.snapshot,
+def _index_pins(
+    suites: Suites, added: tuple[BinaryPackage, ...], previous: Lock | None
+) -> tuple[AptIndexPin, ...]:
+    """The lock's own states of suites that kept packages come from, then every live suite."""
+    live = tuple(index_pin(item) for item in suites.fetched)
+    files = (suites.index.file_of(package) for package in added)
+    needed = {(file.archive, file.suite) for file in files if file.priority == NEVER}
+    earlier = (
+        pin
+        for pin in (previous.apt_indexes if previous else ())
+        if (pin.archive, pin.suite) in needed and pin not in live
     )
-
-
-__all__ = ["base_sources", "default_sources", "spec_sources"]
+    return (*earlier, *live)

@@ -267,13 +267,15 @@ class Index:
 
     def files_of(self, key: Key, version: str) -> tuple[IndexFile, ...]:
         """The files that list a version of a package."""
-        return tuple(
-            file
-            for number, file in enumerate(self.files)
-            for place in file.places(key[0])
-            if (package := self._package(number, place)).version == version
-            and self.key(package) == key
-        )
+        return tuple(file for file, _package in self.listed(key, version))
+
+    def listed(self, key: Key, version: str) -> Iterator[tuple[IndexFile, BinaryPackage]]:
+        """Every entry of a version, of which :meth:`versions` gives the first."""
+        for number, file in enumerate(self.files):
+            for place in file.places(key[0]):
+                package = self._package(number, place)
+                if package.version == version and self.key(package) == key:
+                    yield file, package
 
     def _package(self, number: int, place: int) -> BinaryPackage:
         file = self.files[number]
