@@ -62,7 +62,8 @@ class BaseContents:
     the status file's bytes (those of ``status.d`` joined for images that have only that), None
     in a base without dpkg; with ``dpkg_usable`` False packages are listed but dpkg itself is
     not there to install more. ``pythons`` come in the order of the image's PATH.
-    ``extended_states`` is apt's file of what was installed automatically.
+    ``extended_states`` is apt's file of what was installed automatically. ``has_venv``: there is
+    a virtual environment where an image's pip packages go.
     """
 
     libc: str | None
@@ -75,3 +76,4 @@ class BaseContents:
     apt_preferences: tuple[BaseFile, ...] = ()
     users: tuple[BaseUser, ...] = ()
     merged_usr: bool = False
+    has_venv: bool = False

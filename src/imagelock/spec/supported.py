@@ -14,7 +14,6 @@ from imagelock.spec.positions import KeyPath
 from imagelock.spec.rule import RuleBroken
 
 NOT_YET: Final[tuple[KeyPath, ...]] = (
-    ("base", "spec"),
     ("pip", "extra-indexes"),
     ("pip", "allow-sdist"),
     ("pip", "python-exec"),

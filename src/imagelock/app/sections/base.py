@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Final
 
 from imagelock.app.context import Context, ResolveOptions
+from imagelock.app.spec_base import SpecSource
 from imagelock.model.base import BaseContents
-from imagelock.model.errors import NoSolution
+from imagelock.model.errors import NoSolution, UsageError
 from imagelock.model.image import BaseImage
 from imagelock.model.lock import BaseKind, BasePin, Lock
 from imagelock.model.names import Digest, sha256
 from imagelock.model.platform import Platform
-from imagelock.model.spec import ImageBase, LayoutBase, Spec
+from imagelock.model.spec import DistributionBase, ImageBase, LayoutBase, Spec, SpecBase
 from imagelock.ports import ImageSource
 from imagelock.registry.client import RegistryClient
 from imagelock.registry.layout import LayoutSource
@@ -31,7 +32,7 @@ from imagelock.resolve.base.record import contents_from_json, contents_to_json
 
 __all__ = ["BaseSection", "base_section", "contents_of_image", "contents_of_pins", "image_source"]
 
-_RECORDS: Final = "base-contents-1"
+_RECORDS: Final = "base-contents-2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,11 @@ def base_section(
     previous: Lock | None,
     spec_folder: Path,
 ) -> BaseSection:
-    """Pin an image or layout base. NotFound when it has nothing for the platform."""
+    """Pin an image, layout or spec base. NotFound when it has nothing for the platform.
+
+    UsageError when pip packages are asked for on a base that has a virtual environment where
+    theirs would go: two sets of packages in one folder are neither.
+    """
     kind, reference = _asked(spec)
     source = image_source(kind, context=context, folder=spec_folder)
     digest = _kept(kind, reference, platform, options, previous)
@@ -61,6 +66,14 @@ def base_section(
         image = source.image(reference, digest, platform)
         _check_age(reference, image, options.as_of)
     contents = contents_of_image(source, reference, digest, platform, context=context, image=image)
+    if spec.has_pip and contents.has_venv:
+        from imagelock.plan.image import VENV
+
+        raise UsageError(
+            f"the base has a virtual environment at {VENV} already",
+            where=f"base: {reference}",
+            hint="put the pip packages of both images into one spec",
+        )
     status = contents.dpkg_status
     pin = BasePin(
         kind=kind,
@@ -74,9 +87,11 @@ def base_section(
 
 
 def image_source(kind: BaseKind, *, context: Context, folder: Path) -> ImageSource:
-    """Where bases of a kind are read from; layouts are relative to ``folder``."""
+    """Where bases of a kind are read from; layouts and specs are relative to ``folder``."""
     if kind is BaseKind.LAYOUT:
         return LayoutSource(context.store, folder=folder)
+    if kind is BaseKind.SPEC:
+        return SpecSource(context, folder=folder)
     return RegistrySource(RegistryClient(context.http, context.store), context.store)
 
 
@@ -126,8 +141,10 @@ def _asked(spec: Spec) -> tuple[BaseKind, str]:
             return BaseKind.IMAGE, image
         case LayoutBase(layout=layout):
             return BaseKind.LAYOUT, layout
-        case other:
-            msg = f"{type(other).__name__} is resolved elsewhere"
+        case SpecBase(spec=other):
+            return BaseKind.SPEC, other
+        case DistributionBase(distribution=name):
+            msg = f"{name} is resolved elsewhere"
             raise TypeError(msg)
 
 

@@ -58,6 +58,7 @@ def contents_of_tree(tree: Tree, *, environment: Mapping[str, str]) -> BaseConte
         apt_preferences=apt_preferences(tree),
         users=_users(tree),
         merged_usr=tree.resolve("lib") == "usr/lib",
+        has_venv=tree.file("opt/venv/pyvenv.cfg") is not None,
     )
 
 

@@ -40,6 +40,7 @@ def _contents(table: dict[str, Any]) -> BaseContents:
         apt_preferences=_files(table["apt_preferences"]),
         users=tuple(BaseUser(**user) for user in table["users"]),
         merged_usr=table["merged_usr"],
+        has_venv=table["has_venv"],
     )
 
 
