@@ -10,7 +10,6 @@ import base64
 import contextlib
 import os
 import threading
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +40,8 @@ def mirrors_from_environment() -> dict[str, str]:
     named = os.environ.get("IMAGELOCK_MIRRORS")
     if not named:
         return {}
+    import tomllib
+
     try:
         table = tomllib.loads(Path(named).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

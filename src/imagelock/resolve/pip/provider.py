@@ -1,4 +1,4 @@
-"""The provider that resolvelib asks: names, candidates and dependencies of one target.
+"""What a search asks: the candidates and dependencies of one target.
 
 An extra is a name of its own, ``(flask, async)``, whose candidates depend on the project at
 exactly their version, so that extras never pull a project to two versions.
@@ -7,12 +7,9 @@ exactly their version, so that extras never pull a project to two versions.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
-
-from resolvelib.providers import AbstractProvider
-from resolvelib.structs import RequirementInformation
 
 from imagelock.model.errors import NotFound
 from imagelock.model.names import PipName, pip_name
@@ -63,11 +60,13 @@ class Candidate:
     version: str
     file: IndexFile
 
+    @property
+    def key(self) -> Key:
+        """What it is a version of."""
+        return self.name, self.extra
+
     def __repr__(self) -> str:
         return f"{self.name}[{self.extra}]=={self.version}"
-
-
-Information = RequirementInformation[Wish, Candidate]
 
 
 def _ignore(_wishes: tuple[Wish, ...]) -> None:
@@ -80,8 +79,8 @@ def wishes_of(requirement: Parsed) -> Iterator[Wish]:
         yield Wish(requirement.name, extra, requirement.specifier)
 
 
-class Provider(AbstractProvider[Wish, Candidate, Key]):
-    """Answers resolvelib from a catalog and an index."""
+class Provider:
+    """Answers a search from a catalog and an index, and remembers what it answered."""
 
     def __init__(
         self,
@@ -110,13 +109,16 @@ class Provider(AbstractProvider[Wish, Candidate, Key]):
         self._candidates: dict[tuple[PipName, str, str], Candidate] = {}
         self._dependencies: dict[tuple[PipName, str, str], tuple[Wish, ...]] = {}
         self._met: dict[Key, int] = {}
+        self._pinned: set[Key] = set()
         self._tried: dict[PipName, int] = {}
         self._asked: dict[Key, tuple[str, ...]] = {}
 
     def meet(self, wishes: Iterable[Wish]) -> None:
         """Note the order in which keys are first seen: roots first, then breadth first."""
         for wish in wishes:
-            self._met.setdefault((wish.name, wish.extra), len(self._met))
+            self._met.setdefault(wish.key, len(self._met))
+            if wish.specifier and wish.name != IMPOSSIBLE and pins_exactly(wish.specifier):
+                self._pinned.add(wish.key)
 
     def url_of(self, name: PipName) -> str | None:
         """The URL that the spec takes a project from, if it names one."""
@@ -125,10 +127,6 @@ class Provider(AbstractProvider[Wish, Candidate, Key]):
     def constraints(self, name: PipName) -> tuple[str, ...]:
         """The specifiers that constraints put on a project."""
         return self._constraints.get(name, ())
-
-    def identify(self, requirement_or_candidate: Wish | Candidate) -> Key:
-        """The project and extra."""
-        return requirement_or_candidate.name, requirement_or_candidate.extra
 
     def overridden(self, requirements: Iterable[Parsed]) -> Iterator[Parsed]:
         """Requirements with the overrides in their place; an override for elsewhere drops them."""
@@ -147,63 +145,28 @@ class Provider(AbstractProvider[Wish, Candidate, Key]):
                             )
                         )
 
-    def get_preference(
-        self,
-        identifier: Key,
-        resolutions: Mapping[Key, Candidate],  # noqa: ARG002
-        candidates: Mapping[Key, Iterator[Candidate]],  # noqa: ARG002
-        information: Mapping[Key, Iterator[Information]],
-        backtrack_causes: Sequence[Information],  # noqa: ARG002
-    ) -> tuple[bool, int]:
-        """Exact pins first, then in the order in which names were met (breadth first)."""
-        pinned = any(pins_exactly(item.requirement.specifier) for item in information[identifier])
-        return not pinned, self._met[identifier]
+    def is_pinned(self, key: Key) -> bool:
+        """Whether any wish met so far names exactly one version of a key."""
+        return key in self._pinned
 
-    def narrow_requirement_selection(
-        self,
-        identifiers: Iterable[Key],
-        resolutions: Mapping[Key, Candidate],  # noqa: ARG002
-        candidates: Mapping[Key, Iterator[Candidate]],  # noqa: ARG002
-        information: Mapping[Key, Iterator[Information]],  # noqa: ARG002
-        backtrack_causes: Sequence[Information],
-    ) -> Iterable[Key]:
-        """Names in the last conflict first: they fail early."""
-        names = list(identifiers)
-        if not backtrack_causes:
-            return names
-        causes = set()
-        for cause in backtrack_causes:
-            causes.add(self.identify(cause.requirement))
-            if cause.parent is not None:
-                causes.add(self.identify(cause.parent))
-        return [name for name in names if name in causes] or names
-
-    def find_matches(
-        self,
-        identifier: Key,
-        requirements: Mapping[Key, Iterator[Wish]],
-        incompatibilities: Mapping[Key, Iterator[Candidate]],
-    ) -> Callable[[], Iterator[Candidate]]:
-        """The versions that all wishes and constraints allow, best first."""
-        name, extra = identifier
-        excluded = {candidate.version for candidate in incompatibilities[identifier]}
-        wishes = list(requirements[identifier])
-        if extra and (name, "") in requirements:
-            wishes += requirements[name, ""]
-        wished = [wish.specifier for wish in wishes if wish.specifier]
+    def matches(self, key: Key, wishes: Iterable[Wish]) -> Iterator[Candidate]:
+        """The versions of a key that all wishes and constraints allow, best first."""
+        name, extra = key
+        if name == IMPOSSIBLE:
+            return
+        listed = tuple(wishes)
+        wished = [wish.specifier for wish in listed if wish.specifier]
         specifiers = tuple(dict.fromkeys((*wished, *self._constraints.get(name, ()))))
-        self._asked[identifier] = specifiers
-        exactly = {wish.exactly for wish in wishes if wish.exactly}
+        exactly = {wish.exactly for wish in listed if wish.exactly}
+        self._asked[key] = specifiers
+        for entry, choice in self.catalog.matching(name, specifiers):
+            if exactly <= {entry.version}:
+                assert choice.file is not None
+                yield self.candidate(name, extra, entry, choice.file)
 
-        def found() -> Iterator[Candidate]:
-            if name == IMPOSSIBLE:
-                return
-            for entry, choice in self.catalog.matching(name, specifiers):
-                if entry.version not in excluded and exactly <= {entry.version}:
-                    assert choice.file is not None
-                    yield self.candidate(name, extra, entry, choice.file)
-
-        return found
+    def satisfies(self, wish: Wish, candidate: Candidate) -> bool:
+        """Whether the version is one that the wish allows."""
+        return wish.name != IMPOSSIBLE and wish.allows(candidate.version)
 
     def known_dependencies(self, name: PipName, extra: str, version: str) -> tuple[Wish, ...]:
         """What a candidate requires if that was asked before, else nothing."""
@@ -220,10 +183,6 @@ class Provider(AbstractProvider[Wish, Candidate, Key]):
         if known is None:
             known = self._candidates[key] = Candidate(name, extra, entry.version, file)
         return known
-
-    def is_satisfied_by(self, requirement: Wish, candidate: Candidate) -> bool:
-        """Whether the version is one that the specifier allows."""
-        return requirement.name != IMPOSSIBLE and requirement.allows(candidate.version)
 
     def get_dependencies(self, candidate: Candidate) -> tuple[Wish, ...]:
         """What a candidate requires on the target, overrides applied."""

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
-
-from resolvelib import BaseReporter
-from resolvelib.resolvers import ResolutionImpossible, ResolutionTooDeep
-from resolvelib.resolvers.resolution import Resolution as Search
 
 from imagelock.model.errors import NoSolution, UsageError
 from imagelock.model.lock import SPEC_ROOT, Requirer
@@ -17,12 +14,9 @@ from imagelock.model.names import PipName, pip_name
 from imagelock.model.python import PythonTarget
 from imagelock.resolve.pip.catalog import Catalog
 from imagelock.resolve.pip.direct import direct_projects
-from imagelock.resolve.pip.explain import explain
 from imagelock.resolve.pip.policy import Chooser, Policy
 from imagelock.resolve.pip.ports import CoreMetadata, IndexFile, PipIndex, Project
-from imagelock.resolve.pip.proof import Fact, Packages
 from imagelock.resolve.pip.provider import IMPOSSIBLE, Candidate, Key, Provider, Wish, wishes_of
-from imagelock.resolve.pip.pubgrub import TooHard, Unsolvable
 from imagelock.resolve.pip.requirements import Markers, Parsed, allows, parse
 from imagelock.resolve.pip.target import environment_of
 
@@ -159,18 +153,62 @@ def resolve(
 
 
 def _solve(provider: Provider, wishes: list[Wish]) -> dict[Key, Candidate]:
-    """Resolvelib's answer; where it has none, that of a search that is complete.
+    """The first choice of everything if that works, else resolvelib's answer, else a proof.
 
     resolvelib is quick where versions are plenty, but carries what it excluded in one branch into
-    others, so that its "impossible" is no proof. Its state is read rather than its result, which
-    takes one recursion for every name in a cycle that nothing needs any more.
+    others, so that its "impossible" is no proof: then a complete search has the last word. Its
+    state is read rather than its result, which takes one recursion for every name in a cycle that
+    nothing needs any more.
     """
+    simple = _first_choices(provider, wishes)
+    if simple is not None:
+        return simple
+    from resolvelib import BaseReporter
+    from resolvelib.resolvers import ResolutionImpossible, ResolutionTooDeep
+    from resolvelib.resolvers.resolution import Resolution as Search
+
+    from imagelock.resolve.pip.answers import Answers
+
     try:
-        state = Search(provider, BaseReporter()).resolve(wishes, max_rounds=_MOST_ROUNDS)
-        if _holds(provider, wishes, state.mapping):
-            return dict(state.mapping)
+        search = Search(Answers(provider), BaseReporter())
+        mapping = search.resolve(wishes, max_rounds=_MOST_ROUNDS).mapping
+        if _holds(provider, wishes, mapping):
+            return dict(mapping)
     except (ResolutionImpossible, ResolutionTooDeep):
         pass
+    return _second_opinion(provider, wishes)
+
+
+def _first_choices(provider: Provider, wishes: list[Wish]) -> dict[Key, Candidate] | None:
+    """The first candidate of every key under all wishes on it; None where wishes disagree.
+
+    What is first under some wishes and satisfies all of them is first under all of them.
+    """
+    mapping: dict[Key, Candidate] = {}
+    wanted: dict[Key, list[Wish]] = {}
+    waiting = deque(wishes)
+    while waiting:
+        wish = waiting.popleft()
+        candidate = mapping.get(wish.key)
+        wanted.setdefault(wish.key, []).append(wish)
+        if candidate is not None:
+            if not provider.satisfies(wish, candidate):
+                return None
+            continue
+        known = [*wanted[wish.key], *wanted.get((wish.name, ""), ())]
+        candidate = next(provider.matches(wish.key, known), None)
+        if candidate is None:
+            return None
+        mapping[wish.key] = candidate
+        waiting += provider.get_dependencies(candidate)
+    return mapping
+
+
+def _second_opinion(provider: Provider, wishes: list[Wish]) -> dict[Key, Candidate]:
+    from imagelock.resolve.pip.explain import explain
+    from imagelock.resolve.pip.proof import Fact, Packages
+    from imagelock.resolve.pip.pubgrub import TooHard, Unsolvable
+
     packages = Packages(provider)
     try:
         return packages.solve(wishes)
@@ -192,7 +230,7 @@ def _holds(provider: Provider, wishes: list[Wish], mapping: Mapping[Key, Candida
     while waiting:
         wish = waiting.pop()
         candidate = mapping.get(wish.key)
-        if candidate is None or not provider.is_satisfied_by(wish, candidate):
+        if candidate is None or not provider.satisfies(wish, candidate):
             return False
         if wish.key not in seen:
             seen.add(wish.key)
