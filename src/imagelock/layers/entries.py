@@ -108,14 +108,19 @@ class Layer:
     epoch: int
 
 
+_STANDARD_MODES: Final = {"root": 0o700, "tmp": 0o1777, "var/tmp": 0o1777}
+"""Folders of every distribution that are not 0755: a layer must not reset them."""
+
+
 def with_parents(entries: Iterable[Entry], *, mtime: int = EARLIEST) -> Iterator[Entry]:
-    """Put each missing parent folder (0755, root's) before its first member."""
+    """Put each missing parent folder (root's, 0755 or standard) before its first member."""
     seen: set[str] = set()
     for entry in entries:
         for folder in parents(entry.path):
             if folder not in seen:
                 seen.add(folder)
-                yield Entry(path=folder, kind=Kind.DIRECTORY, mode=0o755, mtime=mtime)
+                mode = _STANDARD_MODES.get(folder, 0o755)
+                yield Entry(path=folder, kind=Kind.DIRECTORY, mode=mode, mtime=mtime)
         if entry.kind is Kind.DIRECTORY:
             if entry.path in seen:
                 continue

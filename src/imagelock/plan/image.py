@@ -139,7 +139,7 @@ def _file_steps(lock: Lock) -> Iterator[AnyStep]:
         )
     for number, rule in enumerate(roots.runs, 1):
         yield RunStep(
-            title=f"run {number}: {rule.commands[0]}" if rule.commands else f"run {number}",
+            title=_run_title(number, rule.commands),
             key=step_key(
                 "run",
                 lock.recipe,
@@ -189,6 +189,11 @@ def _config(lock: Lock, platform: Platform) -> ConfigChange:
 
 def _python_inputs(python: PythonPin) -> list[str]:
     return [python.version, python.implementation, python.executable]
+
+
+def _run_title(number: int, commands: tuple[str, ...]) -> str:
+    first = commands[0].strip().partition("\n")[0] if commands else ""
+    return f"run {number}: {first[:60]}"
 
 
 def _minor(version: str) -> str:

@@ -13,13 +13,16 @@ from imagelock.build.oci.apt import AptBuilder, find_apt_layers
 from imagelock.build.oci.cache import CachedLayer, LayerCache
 from imagelock.build.oci.config import (
     base_diff_ids,
+    base_epoch,
     config_descriptor,
     image_config,
     image_index,
     image_manifest,
+    runtime_config,
 )
 from imagelock.build.oci.output import Blob, parse_output, write_output
 from imagelock.build.oci.pure import PureLayers
+from imagelock.build.oci.runs import RunBuilder, run_key
 from imagelock.build.oci.sandbox import Sandbox, open_sandbox
 from imagelock.build.oci.trees import Trees
 from imagelock.fetch.store import Store
@@ -38,7 +41,7 @@ from imagelock.model.image import (
 )
 from imagelock.model.lock import BasePin, Lock
 from imagelock.model.names import digest, hash_of
-from imagelock.model.plan import AnyStep, AptStep, ImagePlan
+from imagelock.model.plan import AnyStep, AptStep, ImagePlan, RunStep
 from imagelock.model.platform import Platform
 from imagelock.plan import plan_image
 from imagelock.ports import ImageSource
@@ -182,7 +185,8 @@ class _PlatformBuild:
     def _in_sandbox(self, step: AnyStep) -> tuple[CachedLayer, ...]:
         if isinstance(step, AptStep):
             return self._apt(step)
-        raise BuildError(f"not supported yet: {step.title}", where=step.title)
+        assert isinstance(step, RunStep)
+        return self._run_commands(step)
 
     def _apt(self, step: AptStep) -> tuple[CachedLayer, ...]:
         below = self._below()
@@ -190,7 +194,7 @@ class _PlatformBuild:
         if found is not None:
             return found
         files = self._files(step)
-        sandbox = self._sandbox = self._sandbox or open_sandbox(self._context.store.root)
+        sandbox = self._opened_sandbox()
         builder = AptBuilder(
             cache=self._cache,
             sandbox=sandbox,
@@ -198,6 +202,33 @@ class _PlatformBuild:
             platform=self._plan.platform,
         )
         return builder.build(step, below, files)
+
+    def _run_commands(self, step: RunStep) -> tuple[CachedLayer, ...]:
+        below = self._below()
+        runtime = runtime_config(self._base.config if self._base else None, self._plan.config)
+        env = tuple(tuple(item.partition("=")[::2]) for item in runtime["Env"])
+        found = self._cache.find(run_key(self._cache, step, below, env), step.title)
+        if found is not None:
+            return (found,)
+        sandbox = self._opened_sandbox()
+        builder = RunBuilder(
+            cache=self._cache,
+            sandbox=sandbox,
+            trees=Trees(sandbox, self._blob),
+            folder=self._context.folder,
+            env=env,
+            workdir=runtime.get("WorkingDir") or "/",
+        )
+        return (builder.build(step, below, self._epoch()),)
+
+    def _opened_sandbox(self) -> Sandbox:
+        self._sandbox = self._sandbox or open_sandbox(self._context.store.root)
+        return self._sandbox
+
+    def _epoch(self) -> int:
+        """The newest time of the layers so far."""
+        oldest = base_epoch(self._base.config) if self._base else EARLIEST
+        return max((made.epoch for made in self._made if not made.empty), default=oldest)
 
     def _files(self, step: AnyStep) -> Mapping[str, Path]:
         """The step's artifacts, read against their hashes: the store may have been damaged."""
@@ -240,7 +271,7 @@ class _PlatformBuild:
     def _image(self) -> MadeImage:
         own = [made for made in self._made if not made.empty]
         layers = self._base_layers + tuple(made.layer for made in own)
-        epoch = max((made.epoch for made in own), default=EARLIEST)
+        epoch = self._epoch()
         config = image_config(
             self._base.config if self._base else None,
             self._plan.platform,

@@ -47,11 +47,13 @@ def image_config(
         {"created": created, "created_by": f"{CREATED_BY}: {layer.title}"} for layer in layers
     ]
     value["history"] = [*value.get("history", ()), *history]
-    value["config"] = _runtime(value.get("config") or {}, change)
+    value["config"] = runtime_config(base, change)
     return canonical(value)
 
 
-def _runtime(before: dict[str, Any], change: ConfigChange) -> dict[str, Any]:
+def runtime_config(base: bytes | None, change: ConfigChange) -> dict[str, Any]:
+    """The ``config`` object of the image: how its containers start."""
+    before: dict[str, Any] = (_read(base).get("config") if base else None) or {}
     after = dict(before)
     env = dict(item.partition("=")[::2] for item in before.get("Env") or ())
     env.setdefault("PATH", PATH)
@@ -126,6 +128,12 @@ def config_descriptor(data: bytes, digest_text: str) -> Descriptor:
 def rfc3339(epoch: int) -> str:
     """Seconds since 1970 as OCI spells times."""
     return datetime.fromtimestamp(epoch, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def base_epoch(config: bytes) -> int:
+    """When the base says it was made, in seconds since 1970; 0 when it does not."""
+    text = _utc(str(_read(config).get("created", "")))
+    return int(datetime.fromisoformat(text).timestamp()) if text else 0
 
 
 def base_diff_ids(config: bytes) -> tuple[str, ...]:

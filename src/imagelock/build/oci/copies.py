@@ -8,10 +8,11 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+from imagelock.build.oci.ignore import Ignore
 from imagelock.fetch.store import file_chunks
 from imagelock.layers.entries import Entry, Kind, sort_key
 from imagelock.model.errors import Problem, SpecError
-from imagelock.model.spec import CopyRule
+from imagelock.model.spec import CopyRule, SourceRule
 
 
 def copied_entries(folder: Path, rules: Iterable[CopyRule]) -> list[Entry]:
@@ -25,6 +26,38 @@ def copied_entries(folder: Path, rules: Iterable[CopyRule]) -> list[Entry]:
         source = _inside(folder, rule.source, place)
         found |= {entry.path: entry for entry in _walk(source, _target(source, rule), place)}
     return [found[path] for path in sorted(found, key=sort_key)]
+
+
+def source_entries(folder: Path, rule: SourceRule, target: str) -> list[Entry]:
+    """The source folder below ``target``, sorted, without what ignore files leave out.
+
+    SpecError for a root that is no folder below the context or a link that leads out of it.
+    """
+    root = _inside(folder, rule.root, "source.root")
+    if not root.is_dir():
+        raise _problem("source.root", f"'{rule.root}' is no folder")
+    found = list(_source(root, "", target.strip("/"), Ignore(root)))
+    return sorted(found, key=lambda entry: sort_key(entry.path))
+
+
+def _source(root: Path, inner: str, target: str, ignore: Ignore) -> Iterator[Entry]:
+    """The members of a folder that are not ignored; a folder without any is left out."""
+    ignore.enter(inner)
+    children = sorted((root / inner).iterdir(), key=lambda item: sort_key(item.name))
+    for child in children:
+        path = f"{inner}/{child.name}".lstrip("/")
+        place = f"{target}/{path}".lstrip("/")
+        is_folder = child.is_dir() and not child.is_symlink()
+        ignored = ignore.leaves_out(path, is_folder=is_folder)
+        if ignored and not (is_folder and ignore.keeps_again):
+            continue
+        if is_folder:
+            below = list(_source(root, path, target, ignore))
+            if below:
+                yield Entry(path=place, kind=Kind.DIRECTORY, mode=0o755)
+                yield from below
+        else:
+            yield from _walk(child, place, "source.root")
 
 
 def entries_digest(entries: Iterable[Entry]) -> str:

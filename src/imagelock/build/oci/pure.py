@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagelock.build.oci.cache import CachedLayer, LayerCache
-from imagelock.build.oci.copies import copied_entries, entries_digest
-from imagelock.layers.entries import EARLIEST, Layer, with_parents
+from imagelock.build.oci.copies import copied_entries, entries_digest, source_entries
+from imagelock.layers.entries import EARLIEST, Entry, Layer, with_parents
 from imagelock.layers.venv import venv_layer, wheels_layer
 from imagelock.layers.wheel import Scheme, Wheel
 from imagelock.model.errors import BuildError
-from imagelock.model.plan import AnyStep, CopyStep, VenvStep, WheelsStep
+from imagelock.model.plan import AnyStep, CopyStep, SourceStep, VenvStep, WheelsStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +35,8 @@ class PureLayers:
             return (self._wheels(key, step, files),)
         if isinstance(step, VenvStep):
             return (self.cache.make(key, step.title, venv_layer(step.python, step.prefix)),)
-        if isinstance(step, CopyStep):
-            entries = copied_entries(self.folder, step.rules)
+        if isinstance(step, CopyStep | SourceStep):
+            entries = self._copied(step)
             layer = Layer(entries=with_parents(entries), epoch=EARLIEST)
             return (self.cache.make(key, step.title, layer),)
         raise BuildError(f"not supported yet: {step.title}", where=step.title)
@@ -57,7 +57,12 @@ class PureLayers:
             return self.cache.make(key, step.title, wheels_layer(wheels, scheme))
 
     def _key(self, step: AnyStep) -> str:
-        if isinstance(step, CopyStep):
-            content = entries_digest(copied_entries(self.folder, step.rules))
+        if isinstance(step, CopyStep | SourceStep):
+            content = entries_digest(self._copied(step))
             return self.cache.key("pure", step.key, content)
         return self.cache.key("pure", step.key)
+
+    def _copied(self, step: CopyStep | SourceStep) -> list[Entry]:
+        if isinstance(step, CopyStep):
+            return copied_entries(self.folder, step.rules)
+        return source_entries(self.folder, step.rule, step.target)

@@ -112,6 +112,11 @@ def bind(source: str, target: str, *, writable: bool = False) -> None:
         mount("none", target, "", flags)
 
 
+def unmount(target: str) -> None:
+    """Take a mount away, even when something still uses it."""
+    call("umount2", target.encode(), _MNT_DETACH)
+
+
 def enter(root: str) -> None:
     """Make the folder the root of this mount namespace; the old one is gone (pivot_root(2))."""
     os.chdir(root)

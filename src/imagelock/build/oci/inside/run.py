@@ -47,14 +47,7 @@ def _as_first_process(job: dict[str, Any]) -> int:
         user=job["user"],
     )
     mounts.furnish(root)
-    for source, target, is_folder in job["binds"]:
-        place = Path(root, target.lstrip("/"))
-        if is_folder:
-            place.mkdir(parents=True, exist_ok=True)
-        else:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.touch()
-        mounts.bind(source, str(place))
+    placed = _bound(root, job["binds"])
     namespaces.call("sethostname", b"imagelock", 9)
     mounts.enter(root)
     _prepare(job)
@@ -67,7 +60,63 @@ def _as_first_process(job: dict[str, Any]) -> int:
             return code
     for path in job["remove"]:
         Path(path).unlink(missing_ok=True)
+    _unbound(placed)
     return 0
+
+
+def _bound(root: str, binds: list[list[Any]]) -> list[tuple[str, bool, list[str]]]:
+    """Show files of the host; what had to be made for it is listed to be taken away again."""
+    placed = []
+    for source, target, is_folder in binds:
+        place = _resolved(root, target)
+        made = [str(folder) for folder in place.parents if not os.path.lexists(folder)]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        new = not os.path.lexists(place)
+        if new and is_folder:
+            place.mkdir()
+        elif new:
+            place.touch()
+        mounts.bind(source, str(place))
+        inside = [folder.removeprefix(root) for folder in made]
+        placed.append((str(place).removeprefix(root), new, inside))
+    return placed
+
+
+def _resolved(root: str, target: str) -> Path:
+    """A path of the image below its root, links on the way followed inside it."""
+    done: list[str] = []
+    todo = [part for part in target.split("/") if part][::-1]
+    for _ in range(200):
+        if not todo:
+            break
+        part = todo.pop()
+        if part in {"", "."}:
+            continue
+        if part == "..":
+            done = done[:-1]
+            continue
+        place = Path(root, *done, part)
+        if place.is_symlink():
+            text = str(place.readlink())
+            done = [] if text.startswith("/") else done
+            todo += [piece for piece in text.split("/") if piece][::-1]
+        else:
+            done.append(part)
+    return Path(root, *done)
+
+
+def _unbound(placed: list[tuple[str, bool, list[str]]]) -> None:
+    for place, new, folders in reversed(placed):
+        mounts.unmount(place)
+        if new and Path(place).is_dir():
+            Path(place).rmdir()
+        elif new:
+            Path(place).unlink(missing_ok=True)
+        for folder in folders:
+            try:
+                Path(folder).rmdir()
+            except OSError:
+                break
 
 
 def _prepare(job: dict[str, Any]) -> None:
