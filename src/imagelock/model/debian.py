@@ -13,7 +13,7 @@ from imagelock.model.names import Sha256
 _RELATION: Final = re.compile(
     r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9+._-]*)"
     r"(?::(?P<architecture>[a-z0-9-]+))?"
-    r"\s*(?:\(\s*(?P<operator><<|<=|=|>=|>>|<|>)\s*(?P<version>[^\s()]+)\s*\))?\s*\Z"
+    r"\s*(?:\(\s*(?P<operator><<|<=|=|>=|>>|<|>)\s*(?P<version>[A-Za-z0-9.+:~_-]+)\s*\))?\s*\Z"
 )
 _OBSOLETE: Final = {"<": "<=", ">": ">="}
 
