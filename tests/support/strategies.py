@@ -209,9 +209,10 @@ specs = st.builds(
     platforms=platform_sets,
     registry=st.none() | lines,
     tag_format=lines,
-    pip=pip_specs,
-    apt=apt_specs,
-    conda=st.builds(
+    pip=st.just(PipSpec()) | pip_specs,
+    apt=st.just(AptSpec()) | apt_specs,
+    conda=st.just(CondaSpec())
+    | st.builds(
         CondaSpec,
         packages=_unique(requirements),
         channels=_tuples(names),
@@ -219,7 +220,7 @@ specs = st.builds(
     ),
     gpu=st.builds(GpuSpec, cuda=st.none() | versions, cudnn=st.none() | versions),
     env=_pairs(any_text),
-    image=image_configs,
+    image=st.just(ImageConfig()) | image_configs,
     copies=_unique(st.builds(CopyRule, source=contained_paths, target=absolute_paths)),
     source=st.none()
     | st.builds(SourceRule, root=contained_paths, mode=st.sampled_from(SourceMode)),
@@ -268,7 +269,7 @@ def _pins(
     """Up to three packages, each in one pin or in one a group of platforms."""
     pins = [
         draw(make(key, group))
-        for key in draw(st.lists(keyed, max_size=3, unique=True))
+        for key in draw(st.just([]) | st.lists(keyed, max_size=3, unique=True))
         for group in draw(_groups(platforms))
     ]
     return tuple(draw(st.permutations(pins)))

@@ -157,7 +157,7 @@ def _item_steps(old: list[str], new: list[str], path: str) -> Iterator[Step]:
     gone = list((Counter(old) - Counter(new)).elements())
     come = list((Counter(new) - Counter(old)).elements())
     if not gone and not come:
-        yield path, inline_text(old), inline_text(new)
+        yield path, f"[{', '.join(old)}]", f"[{', '.join(new)}]"
     for item in gone:
         yield path, item, _replacement(item, gone, come)
     for item in come:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 
 from imagelock.lock.diff.model import LockDiff, PackageChange
 from imagelock.lock.diff.wording import (
@@ -16,7 +17,7 @@ from imagelock.lock.diff.wording import (
 )
 from imagelock.lock.words import printable
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()+!|~&-])")
+_SPECIAL = re.compile(r"([\\`*_\[\]!|~]|^[-+])")
 _MENTION = re.compile(r"([@#])")
 
 
@@ -57,4 +58,5 @@ def _row(change: PackageChange, diff: LockDiff) -> str:
 
 def _escaped(text: str) -> str:
     """Text that Markdown shows as it is, and that notifies nobody by ``@name``."""
-    return _MENTION.sub(r"\1<!-- -->", _SPECIAL.sub(r"\\\1", printable(text)))
+    shown = _SPECIAL.sub(r"\\\1", escape(printable(text), quote=False))
+    return _MENTION.sub(r"\1<!-- -->", shown)

@@ -62,9 +62,9 @@ def _debian_allows(specifier: str, version: str) -> bool | None:
 @lru_cache(maxsize=4096)
 def _pip_allows(specifier: str, version: str) -> bool | None:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet  # as above
-    from packaging.version import InvalidVersion
+    from packaging.version import InvalidVersion, Version
 
     try:
-        return SpecifierSet(specifier).contains(version, prereleases=True)
+        return SpecifierSet(specifier).contains(Version(version), prereleases=True)
     except (InvalidSpecifier, InvalidVersion):
         return None
