@@ -39,6 +39,7 @@ class AptOracle:
         *,
         foreign: tuple[str, ...] = (),
         chroot: Path | None = None,
+        preferences: bytes = b"",
     ) -> None:
         self.folder = folder
         self.architecture = architecture
@@ -48,6 +49,7 @@ class AptOracle:
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "status").write_bytes(status)
         (folder / "extended_states").touch()
+        (folder / "etc/preferences").write_bytes(preferences)
         lines = []
         for item in indexes:
             base = f"{item.source.url}dists/{item.source.suite}/"
@@ -57,6 +59,7 @@ class AptOracle:
                 f"{field}: {value}\n"
                 for field, value in (
                     ("Origin", release.origin),
+                    ("Label", release.label),
                     ("Suite", release.suite),
                     ("Codename", release.codename),
                     ("Date", f"{release.date:%a, %d %b %Y %H:%M:%S} UTC"),

@@ -5,19 +5,23 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from imagelock.app.context import Context, ResolveOptions
 from imagelock.app.sections.apt_sources import as_of
 from imagelock.fetch.artifacts import ArtifactFetcher, snapshot_archives
 from imagelock.fetch.debian.index import DebianIndexes, FetchedIndex, FetchedPackages, base_url
 from imagelock.fetch.http import redact
+from imagelock.model.base import BaseFile
 from imagelock.model.debian import AptArchiveSource, BinaryPackage
 from imagelock.model.errors import IntegrityError, NetworkError
 from imagelock.model.lock import AptIndexPin, AptPin, Lock
 from imagelock.model.names import Sha256
 from imagelock.model.platform import Platform
 from imagelock.resolve.apt.index import DEFAULT_PRIORITY, Index, IndexFile, Key
+from imagelock.resolve.apt.preferences import parse_preferences
 
 NEVER = -1
 """The pin priority of what only an earlier lock knows: preferred by name, else no candidate."""
@@ -41,8 +45,11 @@ def open_suites(
     options: ResolveOptions,
     previous: Lock | None = None,
     foreign: tuple[str, ...] = (),
+    preferences: tuple[BaseFile, ...] = (),
 ) -> Suites:
     """Fetch and verify the sources, once for all sections of a platform.
+
+    ``preferences`` are the base's apt_preferences(5) files, in the order apt reads them.
 
     The pins of ``previous`` that may not move and that the suites no longer list are described
     from the indexes of that time if the store has them, else from the .deb files themselves.
@@ -68,7 +75,10 @@ def open_suites(
         ]
         files += _earlier(states, indexes, fetched, architectures)
         files += _described(_unlisted(files, kept, native), previous, context)
-    return Suites(sources=sources, fetched=fetched, index=Index(tuple(files), native))
+    pins = (parse_preferences(item.data, where=item.path) for item in preferences)
+    records = tuple(chain.from_iterable(pins))
+    index = Index(tuple(files), native, records)
+    return Suites(sources=sources, fetched=fetched, index=index)
 
 
 def locked_version(index: Index, pin: AptPin) -> BinaryPackage | None:
@@ -116,6 +126,9 @@ def _file(item: FetchedIndex, packages: FetchedPackages, *, kept: bool = False) 
         architecture=packages.architecture,
         names=tuple(name for name in names if name),
         priority=NEVER if kept else priority,
+        origin=release.origin,
+        label=release.label,
+        host=urlsplit(item.source.url).hostname or "",
     )
 
 

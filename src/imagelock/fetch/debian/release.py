@@ -44,6 +44,7 @@ class Release:
     suite: str
     codename: str
     origin: str
+    label: str
     date: datetime
     valid_until: datetime | None
     architectures: tuple[str, ...]
@@ -159,6 +160,7 @@ def parse_release(signed: bytes, *, sha256: Sha256, signed_by: str, where: str) 
         suite=fields.get("suite", ""),
         codename=fields.get("codename", ""),
         origin=fields.get("origin", ""),
+        label=fields.get("label", ""),
         date=date,
         valid_until=_date(fields, "valid-until", where),
         architectures=tuple(fields.get("architectures", "").split()),

@@ -12,6 +12,7 @@ from typing import Final
 from imagelock.model.debian import BinaryPackage
 from imagelock.model.debian_version import compare_debian_versions, debian_version_key
 from imagelock.model.errors import IntegrityError
+from imagelock.resolve.apt.preferences import Listing, Preference, pinned_priority
 from imagelock.resolve.apt.stanza import package_from_fields, parse_fields
 
 Key = tuple[str, str]
@@ -43,6 +44,21 @@ class IndexFile:
     architecture: str
     names: tuple[str, ...] = ()
     priority: int = DEFAULT_PRIORITY
+    origin: str = ""
+    label: str = ""
+    host: str = ""
+
+    @cached_property
+    def listing(self) -> Listing:
+        """What a pin may ask of this file."""
+        return Listing(
+            suites=self.names,
+            component=self.component,
+            origin=self.origin,
+            label=self.label,
+            host=self.host,
+            architecture=self.architecture,
+        )
 
     @cached_property
     def offsets(self) -> Mapping[bytes, int | tuple[int, ...]]:
@@ -137,9 +153,15 @@ class IndexFile:
 class Index:
     """Several Packages files as one: files listed first win where they offer the same version."""
 
-    def __init__(self, files: tuple[IndexFile, ...], architecture: str) -> None:
+    def __init__(
+        self,
+        files: tuple[IndexFile, ...],
+        architecture: str,
+        preferences: tuple[Preference, ...] = (),
+    ) -> None:
         self.files = files
         self.architecture = architecture
+        self._preferences = preferences
         self._read: dict[tuple[int, int], BinaryPackage] = {}
         self._versions: dict[Key, tuple[tuple[BinaryPackage, int], ...]] = {}
         self._providers: dict[str, tuple[Key, ...]] = {}
@@ -173,13 +195,19 @@ class Index:
                 package = self._package(number, place)
                 if self.key(package) != key:
                     continue
-                first, priority = found.get(package.version, (package, file.priority))
-                found[package.version] = (first, max(priority, file.priority))
+                own = self._priority(package, file)
+                first, priority = found.get(package.version, (package, own))
+                found[package.version] = (first, max(priority, own))
         return tuple(
             sorted(
                 found.values(), key=lambda item: debian_version_key(item[0].version), reverse=True
             )
         )
+
+    def _priority(self, package: BinaryPackage, file: IndexFile) -> int:
+        if not self._preferences or file.priority < 0:
+            return file.priority
+        return pinned_priority(self._preferences, package, file.listing, file.priority)
 
     def candidate(self, key: Key, installed: BinaryPackage | None = None) -> BinaryPackage | None:
         """The version apt would take: the highest priority, then the newest; no downgrade.
