@@ -11,7 +11,6 @@ from imagelock.model.platform import Platform
 
 if TYPE_CHECKING:
     from imagelock.build.oci.builder import BuildContext
-    from imagelock.model.image import Descriptor
     from imagelock.model.lock import Lock
 
 
@@ -21,19 +20,10 @@ def run_lock(
     """Build what is missing of a lock's image, and run a command in it; its exit status."""
     from imagelock.build.oci.builder import OciBuilder
     from imagelock.build.oci.runner import run_command
-    from imagelock.model.errors import BuildError
 
     made = OciBuilder().images(lock, [platform], context=build_context)[0]
-    sources = {blob.descriptor: blob.source for blob in made.blobs}
-
-    def blobs(descriptor: Descriptor) -> Path:
-        source = sources[descriptor]
-        if not isinstance(source, Path):
-            raise BuildError("a layer is not in the store", where=descriptor.digest)
-        return source
-
     return run_command(
-        made.config, made.image.layers, blobs, command, store_root=build_context.store.root
+        made.config, made.image.layers, made.blob_file, command, store_root=build_context.store.root
     )
 
 

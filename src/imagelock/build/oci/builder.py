@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -72,6 +73,13 @@ class MadeImage:
     image: BuiltImage
     config: bytes
     blobs: tuple[Blob, ...]
+
+    def blob_file(self, descriptor: Descriptor) -> Path:
+        """The file of a layer. KeyError for another blob."""
+        for blob in self.blobs:
+            if blob.descriptor == descriptor and not isinstance(blob.source, bytes):
+                return blob.source()
+        raise KeyError(descriptor.digest)
 
 
 class OciBuilder:
@@ -288,7 +296,10 @@ class _PlatformBuild:
             platform=self._plan.platform,
         )
         blobs = (
-            *(Blob(descriptor=x.descriptor, source=self._blob(x.descriptor)) for x in layers),
+            *(
+                Blob(descriptor=layer.descriptor, source=partial(self._blob, layer.descriptor))
+                for layer in layers
+            ),
             Blob(descriptor=config_blob, source=config),
             Blob(descriptor=descriptor, source=manifest),
         )

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -24,10 +24,13 @@ LAYOUT: Final = canonical({"imageLayoutVersion": "1.0.0"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blob:
-    """A blob to write: a descriptor, and its bytes or the file that holds them."""
+    """A blob to write: a descriptor, and its bytes or what finds the file that holds them.
+
+    The file is asked for only when it is needed: a base's layer may be far away.
+    """
 
     descriptor: Descriptor
-    source: Path | bytes
+    source: Callable[[], Path] | bytes
 
 
 def parse_output(text: str) -> tuple[str, Path]:
@@ -103,10 +106,13 @@ def _checked(blob: Blob) -> Iterator[bytes]:
     state = hashlib.sha256()
     size = 0
     with contextlib.ExitStack() as stack:
+        where = "blob"
         if isinstance(blob.source, bytes):
             chunks: Iterable[bytes] = (blob.source,)
         else:
-            chunks = file_chunks(stack.enter_context(blob.source.open("rb")))
+            path = blob.source()
+            where = str(path)
+            chunks = file_chunks(stack.enter_context(path.open("rb")))
         for chunk in chunks:
             state.update(chunk)
             size += len(chunk)
@@ -114,7 +120,7 @@ def _checked(blob: Blob) -> Iterator[bytes]:
     if size != blob.descriptor.size or state.hexdigest() != hash_of(blob.descriptor.digest):
         raise IntegrityError(
             f"expected {blob.descriptor.digest}, got sha256:{state.hexdigest()}",
-            where=str(blob.source) if isinstance(blob.source, Path) else "blob",
+            where=where,
             hint="run `imagelock store verify --repair`, then build again",
         )
 
