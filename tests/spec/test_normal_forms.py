@@ -36,6 +36,7 @@ def test_the_smallest_spec() -> None:
         (" numpy >=2 , <3 ", "numpy<3,>=2"),
         ("numpy (>=2)", "numpy>=2"),
         ("pandas[Y_z,X]", "pandas[x,y-z]"),
+        ("a[f,d,G,b,h,a,E,c]", "a[a,b,c,d,e,f,g,h]"),
         ("tomli; python_version < '3.11'", 'tomli; python_version < "3.11"'),
         ("a==1.0 ; os_name=='nt' and extra=='B_c'", 'a==1.0; os_name == "nt" and extra == "b-c"'),
     ],
@@ -124,6 +125,13 @@ def test_exclude_newer_that_means_nothing(written: str) -> None:
 )
 def test_index(written: str, kept: str) -> None:
     assert pip(f'index = "{written}"').index == kept
+
+
+@pytest.mark.parametrize("end", ["?", "?token=hunter2", "#", "#hunter2"])
+def test_an_index_holds_no_query(end: str) -> None:
+    said = problems_of(f'pip.index = "https://h/simple{end}"\n{BASE}')
+    assert "expected a URL without '?' and '#'" in said
+    assert "hunter2" not in said
 
 
 @pytest.mark.parametrize(
