@@ -35,7 +35,7 @@ bench *ARGS:
 
 # check every example of the docs
 docs:
-    uv run --locked pytest tests/docs
+    uv run --locked pytest tests/docs tests/spec/test_docs.py
 
 _tools WHAT:
     uv sync --quiet --locked
