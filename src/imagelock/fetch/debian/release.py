@@ -16,6 +16,7 @@ from imagelock.fetch.debian.keyrings import certificates, first_line
 from imagelock.model.errors import ImagelockError, IntegrityError
 from imagelock.model.names import Sha256, sha256
 
+_OWNERS: Final = "the archive's owners signed an index that is malformed: tell them"
 _CLEARSIGNED: Final = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _FIELD: Final = re.compile(r"^([A-Za-z][A-Za-z0-9-]*):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _BLOCK: Final = re.compile(
@@ -149,10 +150,12 @@ def parse_release(signed: bytes, *, sha256: Sha256, signed_by: str, where: str) 
     }
     date = _date(fields, "date", where)
     if date is None:
-        raise IntegrityError("expected a Date field in the signed index", where=where)
+        raise IntegrityError("expected a Date field in the signed index", where=where, hint=_OWNERS)
     if not fields.get("sha256"):
         raise IntegrityError(
-            "the index lists no SHA256 hashes, and weaker ones are not accepted", where=where
+            "the index lists no SHA256 hashes, and weaker ones are not accepted",
+            where=where,
+            hint=_OWNERS,
         )
     return Release(
         sha256=sha256,
@@ -179,7 +182,9 @@ def _date(fields: Mapping[str, str], name: str, where: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text.replace(" UTC", " +0000"))
     except ValueError:
-        raise IntegrityError(f"expected a date in '{name}', got '{text}'", where=where) from None
+        raise IntegrityError(
+            f"expected a date in '{name}', got '{text}'", where=where, hint=_OWNERS
+        ) from None
     return date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
 
 
@@ -194,7 +199,9 @@ def _listed(text: str, where: str) -> dict[str, ListedFile]:
             listed[path.removeprefix("./")] = ListedFile(sha256=sha256(value), size=int(size))
         except ValueError:
             raise IntegrityError(
-                f"expected 'hash size path' under SHA256, got '{line.strip()}'", where=where
+                f"expected 'hash size path' under SHA256, got '{line.strip()}'",
+                where=where,
+                hint=_OWNERS,
             ) from None
     return listed
 

@@ -33,11 +33,28 @@ def missing(index: Index, key: Key, where: str) -> NoSolution:
             f"'{key[0]}' is a virtual package", where=where, hint=f"ask for one of: {shown}"
         )
     suites = ", ".join(dict.fromkeys(file.suite for file in index.files))
+    alike = _alike(index, key[0])
+    step = f"is it {' or '.join(alike)}?" if alike else "check the name"
     return NoSolution(
         f"no source has a package '{key[0]}' for {key[1]}",
         where=where,
-        hint=f"looked in {suites}; check the name, or add a source with [[apt.source]]",
+        hint=f"looked in {suites}; {step}; or add a source with [[apt.source]]",
     )
+
+
+def _alike(index: Index, name: str) -> list[str]:
+    """Up to three names that are easily mistaken for this one."""
+    from difflib import get_close_matches
+
+    near = sorted(
+        {
+            known.decode()
+            for file in index.files
+            for known in file.offsets
+            if known[:2] == name[:2].encode() and abs(len(known) - len(name)) <= 2
+        }
+    )
+    return get_close_matches(name, near, n=3, cutoff=0.75)
 
 
 def versions_text(index: Index, key: Key) -> str:
@@ -85,7 +102,8 @@ def _next(solver: Solver, group: Alternatives, architecture: str, seen: set[Key]
 
 
 def _clash(solver: Solver, failure: Failure, clash: BinaryPackage) -> str:
-    kept = ", which is needed" if solver.state.key(clash) in solver.protected else ""
+    requested = solver.state.key(clash) in solver.protected
+    kept = f", and {clash.name} is asked for" if requested else ""
     return f"{failure.package} and {clash} exclude each other{kept}"
 
 

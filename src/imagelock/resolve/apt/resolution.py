@@ -161,6 +161,7 @@ def _resolve_once(
         raise NoSolution(
             f"'{failed[0]}' cannot be removed: it is essential, or needed by what is",
             where=f"apt.packages '{failed[0]}-'",
+            hint="leave it in, or choose a base without it",
         )
     order = tuple(dict.fromkeys(keys[root] for root in wanted))
     failed = solver.request(order)
