@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from imagelock.app.context import Context, ResolveOptions
-from imagelock.app.sections.base import BaseSection, base_section
+from imagelock.app.sections.base import BaseSection, base_section, fetch_bases
 from imagelock.fetch.http import Http
 from imagelock.fetch.store import Store
 from imagelock.model.errors import IntegrityError, NoSolution, NotFound
@@ -169,3 +169,14 @@ def test_a_platform_the_layout_lacks(context: Context, tmp_path: Path) -> None:
             previous=None,
             spec_folder=tmp_path,
         )
+
+
+def test_fetched_bases_are_enough_without_their_source(context: Context, tmp_path: Path) -> None:
+    small_layout(tmp_path / "base", b"first")
+    base = LayoutBase(layout="oci:base")
+    lock = lock_of(section(base, context, tmp_path), base)
+    fresh = replace(context, store=Store(tmp_path / "fresh"))
+    assert fetch_bases(lock, [AMD64], context=fresh, folder=tmp_path) > 0
+    shutil.rmtree(tmp_path / "base")
+    again = section(base, fresh, tmp_path, previous=lock)
+    assert again.pin == lock.bases[0]

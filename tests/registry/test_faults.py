@@ -190,3 +190,15 @@ def test_credentials_are_not_sent_in_the_clear(tmp_path: Path) -> None:
         found = source(tmp_path, credentials={host: Credential(user=USER, secret=PASSWORD)})
         with pytest.raises(NetworkError, match="over plain http"):
             found.digest(f"{host}/team/app:1", AMD64)
+
+
+def test_a_layer_cut_short_goes_on_where_it_stopped(server: LocalServer, tmp_path: Path) -> None:
+    path = f"/v2/team/app/blobs/{sha256_of(LAYER)}"
+    found = source(tmp_path)
+    image = found.image(name_of(server), found.digest(name_of(server), AMD64), AMD64)
+    progress: list[int] = []
+    server.routes[path] = [Answer(LAYER, cut=4), Answer(LAYER)]
+    layer = found.layer(name_of(server), image.layers[0], progress=progress.append)
+    assert layer.read_bytes() == LAYER
+    assert sum(progress) == len(LAYER)
+    assert server.asked(path)[-1].headers["range"] == f"bytes={len(LAYER) - 4}-"

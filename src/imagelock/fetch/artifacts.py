@@ -6,23 +6,21 @@ always by hash. A download that is cut short goes on where it stopped.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from imagelock.fetch.download import at_range, download
 from imagelock.fetch.http import Http, redact
-from imagelock.fetch.store import PendingFile, Store, disk_errors
+from imagelock.fetch.store import Store
 from imagelock.model.archives import SNAPSHOTS, Archive, Artifact, artifact_url
-from imagelock.model.errors import IntegrityError, NetworkError, NotFound
+from imagelock.model.errors import IntegrityError, NetworkError
 from imagelock.model.lock import AptIndexPin
-from imagelock.model.names import Sha256
 
 _PARALLEL: Final = 8
-_MOST_CUTS: Final = 5
 _SHOWN: Final = 5
 _SNAPSHOT_LAG: Final = timedelta(hours=12)
 """A snapshot is taken every six hours: one taken by then has what the index listed."""
@@ -39,22 +37,6 @@ def snapshot_archives(indexes: Iterable[AptIndexPin]) -> dict[str, tuple[str, ..
             moment = index.snapshot or f"{index.date + _SNAPSHOT_LAG:%Y%m%dT%H%M%SZ}"
             found.setdefault(index.archive, {})[template.format(id=moment)] = None
     return {name: tuple(urls) for name, urls in found.items()}
-
-
-@dataclass(slots=True)
-class _Download:
-    """One artifact on its way: what has arrived, and its hash so far."""
-
-    artifact: Artifact
-    pending: PendingFile
-    received: int = 0
-    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
-
-    def restart(self) -> None:
-        """Throw away what has arrived."""
-        self.pending.file.seek(0)
-        self.pending.file.truncate()
-        self.received, self.digest = 0, hashlib.sha256()
 
 
 class ArtifactFetcher:
@@ -121,68 +103,18 @@ class ArtifactFetcher:
         raise (wrong or failures)[0]
 
     def _from_url(self, artifact: Artifact, url: str, progress: Progress) -> None:
-        with self._store.temporary() as pending:
-            download = _Download(artifact, pending)
-            try:
-                self._receive(download, url, progress)
-            except BaseException:
-                progress(artifact, -download.received)
-                raise
-            found = Sha256(download.digest.hexdigest())
-            if found != artifact.sha256:
-                progress(artifact, -download.received)
-                raise IntegrityError(
-                    f"expected sha256 {artifact.sha256}, got {found}",
-                    where=redact(url),
-                    hint="the file was changed at its source: do not use it before you know why",
-                )
-            self._store.add_pending(pending, artifact.sha256)
+        def open_from(start: int) -> AbstractContextManager[Iterator[bytes]]:
+            headers, statuses = at_range(start)
+            return self._http.stream(url, headers=headers, statuses=statuses)
 
-    def _receive(self, download: _Download, url: str, progress: Progress) -> None:
-        """All bytes of the artifact; what was cut short goes on with a range request."""
-        size = download.artifact.size
-        for attempt in range(_MOST_CUTS):
-            before = download.received
-            try:
-                self._append(download, url, progress)
-            except NotFound:
-                raise
-            except NetworkError:
-                # Without one byte more than last time, trying again is of no use.
-                if download.received == before and attempt:
-                    progress(download.artifact, -download.received)
-                    download.restart()
-                elif download.received == before:
-                    raise
-                continue
-            if download.received == size:
-                return
-        raise NetworkError(
-            f"expected {size} bytes, got {download.received}",
+        download(
+            self._store,
+            open_from,
+            sha256=artifact.sha256,
+            size=artifact.size,
             where=redact(url),
-            hint="the download was cut short: try again",
+            progress=lambda size: progress(artifact, size),
         )
-
-    def _append(self, download: _Download, url: str, progress: Progress) -> None:
-        artifact = download.artifact
-        start = download.received
-        headers = {"Range": f"bytes={start}-"} if start else {}
-        status = 206 if start else 200
-        with self._http.stream(url, headers=headers, statuses=frozenset({status})) as chunks:
-            for chunk in _at_most(chunks, artifact.size - start, artifact.size, url):
-                download.digest.update(chunk)
-                with disk_errors(str(self._store.root)):
-                    download.pending.file.write(chunk)
-                download.received += len(chunk)
-                progress(artifact, len(chunk))
-
-
-def _at_most(chunks: Iterator[bytes], left: int, size: int, url: str) -> Iterator[bytes]:
-    for chunk in chunks:
-        left -= len(chunk)
-        if left < 0:
-            raise IntegrityError(f"expected {size} bytes, got more", where=redact(url))
-        yield chunk
 
 
 def _urls(

@@ -144,6 +144,9 @@ class Connections:
             "maxsize": _CONNECTIONS,
             "retries": urllib3.Retry(
                 total=4,
+                # A refused port or a certificate that is not trusted seldom heals in seconds.
+                connect=2,
+                other=1,
                 backoff_factor=0.4,
                 status_forcelist=_RETRIED_STATUSES,
                 raise_on_status=False,

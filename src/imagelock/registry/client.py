@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
+from imagelock.fetch.download import at_range, download
 from imagelock.fetch.http import Http, Response, mirrors_from_environment, redact
 from imagelock.fetch.store import Store
 from imagelock.model.errors import IntegrityError, NetworkError, NotFound
+from imagelock.model.image import Descriptor
 from imagelock.model.names import Digest, hash_of
 from imagelock.model.names import digest as checked_digest
 from imagelock.registry.authorization import parse_challenge, refused
@@ -85,9 +87,12 @@ class RegistryClient:
         return data, found
 
     @contextmanager
-    def blob(self, reference: Reference, digest: Digest) -> Iterator[Iterator[bytes]]:
-        """The blob's bytes as they arrive, not checked. NotFound."""
-        with self._stream(reference, f"blobs/{digest}", {}) as chunks:
+    def blob(
+        self, reference: Reference, digest: Digest, *, start: int = 0
+    ) -> Iterator[Iterator[bytes]]:
+        """The blob's bytes from ``start`` on as they arrive, not checked. NotFound."""
+        headers, statuses = at_range(start)
+        with self._stream(reference, f"blobs/{digest}", headers, statuses) as chunks:
             yield chunks
 
     def request(
@@ -142,18 +147,23 @@ class RegistryClient:
 
     @contextmanager
     def _stream(
-        self, reference: Reference, path: str, headers: Mapping[str, str]
+        self,
+        reference: Reference,
+        path: str,
+        headers: Mapping[str, str],
+        statuses: frozenset[int] = frozenset({200}),
     ) -> Iterator[Iterator[bytes]]:
         """GET in pieces. The header is made sure of first: a stream cannot answer a challenge."""
         endpoint = self._endpoint(reference)
         scopes = self._scopes(reference, PULL, ())
         if not endpoint.http.offline and not endpoint.authorizer.is_settled(scopes):
             answer = self.request("HEAD", reference, path, headers=headers)
-            if answer.status not in {200, _NOT_ALLOWED}:
+            if answer.status not in {*statuses, 200, _NOT_ALLOWED}:
                 raise unexpected(answer, reference)
         sent = endpoint.authorizer.header(scopes)
         url = self.url(reference, path)
-        with endpoint.http.stream(url, headers=_with_authorization(headers, sent)) as chunks:
+        known = _with_authorization(headers, sent)
+        with endpoint.http.stream(url, headers=known, statuses=statuses) as chunks:
             yield chunks
 
     def _endpoint(self, reference: Reference) -> Endpoint:
@@ -176,28 +186,22 @@ class RegistryClient:
 
 
 def fetch_blob(
-    client: RegistryClient, store: Store, reference: Reference, digest: Digest, size: int
+    client: RegistryClient,
+    store: Store,
+    reference: Reference,
+    descriptor: Descriptor,
+    *,
+    progress: Callable[[int], None] = lambda _size: None,
 ) -> None:
     """Bring a blob into the store, its size and hash checked while it arrives."""
-    where = f"{reference.name}@{digest}"
-    with client.blob(reference, digest) as chunks:
-        store.add(exactly(chunks, size, where), expected=hash_of(digest), where=where)
-
-
-def exactly(chunks: Iterator[bytes], size: int, where: str) -> Iterator[bytes]:
-    """Pass ``size`` bytes on: IntegrityError for more of them, NetworkError for fewer."""
-    received = 0
-    for chunk in chunks:
-        received += len(chunk)
-        if received > size:
-            raise IntegrityError(f"expected {size} bytes, got more", where=where)
-        yield chunk
-    if received < size:
-        raise NetworkError(
-            f"expected {size} bytes, got {received}",
-            where=where,
-            hint="the download was cut short: try again",
-        )
+    download(
+        store,
+        lambda start: client.blob(reference, descriptor.digest, start=start),
+        sha256=hash_of(descriptor.digest),
+        size=descriptor.size,
+        where=f"{reference.name}@{descriptor.digest}",
+        progress=progress,
+    )
 
 
 def unexpected(answer: Response, reference: Reference) -> NetworkError:

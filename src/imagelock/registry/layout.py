@@ -6,6 +6,7 @@ What is read is hashed and copied into the store: the folder may change while a 
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,6 @@ from imagelock.model.errors import IntegrityError, NotFound, UsageError
 from imagelock.model.image import BaseImage, Descriptor
 from imagelock.model.names import Digest, hash_of
 from imagelock.model.platform import Platform
-from imagelock.registry.client import exactly
 from imagelock.registry.manifest import (
     INDEX_TYPES,
     LARGEST_MANIFEST,
@@ -55,7 +55,7 @@ class LayoutSource:
             if not entries:
                 raise NotFound(f"the layout has no image named '{name}'", where=reference)
         seen: list[str] = []
-        found = self._matching((root, reference), entries, platform, seen, _DEEPEST_INDEX)
+        found = self._matching(reference, entries, platform, seen, _DEEPEST_INDEX)
         distinct = list(dict.fromkeys(found))
         if not distinct:
             raise no_platform(reference, platform, seen)
@@ -68,15 +68,14 @@ class LayoutSource:
         return distinct[0]
 
     def image(self, reference: str, digest: Digest, platform: Platform) -> BaseImage:
-        """The manifest and config by digest, checked against it."""
-        root, _ = self._place(reference)
-        data = self._small(root, digest, None, reference)
+        """The manifest and config by digest, checked against it; the store is enough for them."""
+        data = self._small(digest, None, reference)
         manifest = parse_manifest(data, where=f"{reference}: {digest}")
         if is_index(manifest):
             raise IntegrityError(
                 "expected a manifest, got an index", where=f"{reference}: {digest}"
             )
-        config = self._config(root, manifest, reference)
+        config = self._config(manifest, reference)
         descriptor = Descriptor(
             media_type=str(manifest["mediaType"]), digest=digest, size=len(data), platform=platform
         )
@@ -86,8 +85,7 @@ class LayoutSource:
         """A file of the store with the layer's bytes, copied from the layout when it is new."""
         key = hash_of(descriptor.digest)
         if self._store.find(key) is None:
-            root, _ = self._place(reference)
-            self._keep(root, descriptor.digest, descriptor.size, reference)
+            self._keep(descriptor.digest, descriptor.size, reference)
         return self._store.path(key)
 
     def _place(self, reference: str) -> tuple[Path, str | None]:
@@ -106,13 +104,12 @@ class LayoutSource:
 
     def _matching(
         self,
-        place: tuple[Path, str],
+        reference: str,
         entries: tuple[tuple[Descriptor, str], ...],
         platform: Platform,
         seen: list[str],
         depth: int,
     ) -> list[Digest]:
-        root, reference = place
         if depth == 0:
             raise IntegrityError("an index inside an index inside an index …", where=reference)
         seen += [text for _, text in entries]
@@ -121,37 +118,39 @@ class LayoutSource:
         for entry in chosen or [entry for entry, text in entries if not text]:
             if entry.media_type not in MANIFEST_TYPES:
                 continue
-            data = self._small(root, entry.digest, entry.size, reference)
+            data = self._small(entry.digest, entry.size, reference)
             manifest = parse_manifest(data, where=f"{reference}: {entry.digest}")
             if entry.media_type in INDEX_TYPES or is_index(manifest):
                 inner = index_entries(manifest, where=f"{reference}: {entry.digest}")
-                found += self._matching(place, inner, platform, seen, depth - 1)
+                found += self._matching(reference, inner, platform, seen, depth - 1)
                 continue
-            config = parse_object(self._config(root, manifest, reference), where=reference)
+            config = parse_object(self._config(manifest, reference), where=reference)
             text = config_platform(config)
             seen.append(text)
             if platform_fits(text, platform):
                 found.append(entry.digest)
         return found
 
-    def _config(self, root: Path, manifest: dict[str, object], reference: str) -> bytes:
+    def _config(self, manifest: dict[str, object], reference: str) -> bytes:
         descriptor = config_descriptor(manifest, where=reference)
-        return self._small(root, descriptor.digest, descriptor.size, reference)
+        return self._small(descriptor.digest, descriptor.size, reference)
 
-    def _small(self, root: Path, digest: Digest, size: int | None, reference: str) -> bytes:
+    def _small(self, digest: Digest, size: int | None, reference: str) -> bytes:
         with contextlib.suppress(KeyError):
             return self._store.read(hash_of(digest))
-        self._keep(root, digest, size, reference)
+        self._keep(digest, size, reference)
         return self._store.read(hash_of(digest))
 
-    def _keep(self, root: Path, digest: Digest, size: int | None, reference: str) -> None:
+    def _keep(self, digest: Digest, size: int | None, reference: str) -> None:
+        root, _ = self._place(reference)
         path = root / "blobs" / "sha256" / hash_of(digest)
         where = f"{reference}: {digest}"
         try:
             with path.open("rb") as file:
-                chunks = file_chunks(file)
-                checked = chunks if size is None else exactly(chunks, size, where)
-                self._store.add(checked, expected=hash_of(digest), where=where)
+                found = os.fstat(file.fileno()).st_size
+                if size is not None and found != size:
+                    raise IntegrityError(f"expected {size} bytes, got {found}", where=where)
+                self._store.add(file_chunks(file), expected=hash_of(digest), where=where)
         except FileNotFoundError:
             raise IntegrityError(
                 "the layout does not have this blob",

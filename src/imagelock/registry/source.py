@@ -6,15 +6,17 @@ Manifests and configs are kept in the store by digest, so that a second look ask
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from imagelock.fetch.store import Store
 from imagelock.model.errors import IntegrityError, NetworkError, NotFound
 from imagelock.model.image import BaseImage, Descriptor
-from imagelock.model.names import Digest, digest_of, hash_of
+from imagelock.model.names import Digest, hash_of
 from imagelock.model.platform import Platform
 from imagelock.registry.client import RegistryClient, fetch_blob
+from imagelock.registry.homes import note_home
 from imagelock.registry.manifest import (
     INDEX_TYPES,
     base_image,
@@ -67,12 +69,19 @@ class RegistrySource:
         )
         return base_image(manifest, descriptor, config, platform)
 
-    def layer(self, reference: str, descriptor: Descriptor) -> Path:
+    def layer(
+        self,
+        reference: str,
+        descriptor: Descriptor,
+        *,
+        progress: Callable[[int], None] = lambda _size: None,
+    ) -> Path:
         """A file of the store with the layer's compressed bytes."""
         key = hash_of(descriptor.digest)
         if self._store.find(key) is None:
             parsed = parse_reference(reference)
-            fetch_blob(self._client, self._store, parsed, descriptor.digest, descriptor.size)
+            fetch_blob(self._client, self._store, parsed, descriptor, progress=progress)
+            note_home(self._store, parsed, descriptor.digest)
         return self._store.path(key)
 
     def exists(self, reference: str, platform: Platform) -> bool | None:
@@ -145,5 +154,5 @@ class RegistrySource:
         key = hash_of(descriptor.digest)
         with contextlib.suppress(KeyError):
             return self._store.read(key)
-        fetch_blob(self._client, self._store, reference, digest_of(key), descriptor.size)
+        fetch_blob(self._client, self._store, reference, descriptor)
         return self._store.read(key)

@@ -8,6 +8,8 @@ manifest digest, so a second lock reads no layer.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +20,7 @@ from imagelock.app.context import Context, ResolveOptions
 from imagelock.app.spec_base import SpecSource
 from imagelock.model.base import BaseContents
 from imagelock.model.errors import NoSolution, UsageError
-from imagelock.model.image import BaseImage
+from imagelock.model.image import BaseImage, Descriptor
 from imagelock.model.lock import BaseKind, BasePin, Lock
 from imagelock.model.names import Digest, sha256
 from imagelock.model.platform import Platform
@@ -30,9 +32,17 @@ from imagelock.registry.source import RegistrySource
 from imagelock.resolve.base import contents_of_layers, contents_of_pins
 from imagelock.resolve.base.record import contents_from_json, contents_to_json
 
-__all__ = ["BaseSection", "base_section", "contents_of_image", "contents_of_pins", "image_source"]
+__all__ = [
+    "BaseSection",
+    "base_section",
+    "contents_of_image",
+    "contents_of_pins",
+    "fetch_bases",
+    "image_source",
+]
 
 _RECORDS: Final = "base-contents-2"
+_PARALLEL: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,19 +121,56 @@ def contents_of_image(
     image = image or source.image(reference, digest, platform)
     config = json.loads(image.config)
     diff_ids = config["rootfs"]["diff_ids"]
-    total = sum(layer.size for layer in image.layers)
+    paths = _layer_files(source, reference, image, context)
     with ExitStack() as stack:
-        task = stack.enter_context(context.progress.task(f"base {reference}", total))
-        layers = []
-        for descriptor, diff_id in zip(image.layers, diff_ids, strict=True):
-            path = source.layer(reference, descriptor)
-            task.advance(descriptor.size)
-            file = stack.enter_context(path.open("rb"))
-            layers.append((f"{reference}: layer {descriptor.digest}", file, str(diff_id)))
+        layers = [
+            (f"{reference}: layer {layer.digest}", stack.enter_context(path.open("rb")), str(diff))
+            for layer, path, diff in zip(image.layers, paths, diff_ids, strict=True)
+        ]
         contents = contents_of_layers(layers, environment=_environment(config))
     data = contents_to_json(contents)
     context.store.keep_record(_RECORDS, digest, {"contents": context.store.add_bytes(data)})
     return contents
+
+
+def fetch_bases(
+    lock: Lock, platforms: Iterable[Platform], *, context: Context, folder: Path
+) -> int:
+    """Bring what a build reads of the bases into the store; the number of bytes of their layers.
+
+    ``folder`` is the spec's. Distributions have no image: their packages are artifacts.
+    """
+    size = 0
+    for platform in platforms:
+        pin = lock.base_for(platform)
+        if pin.kind is not BaseKind.DISTRIBUTION:
+            source = image_source(pin.kind, context=context, folder=folder)
+            image = source.image(pin.reference, pin.digest, platform)
+            _layer_files(source, pin.reference, image, context)
+            size += sum(layer.size for layer in image.layers)
+    return size
+
+
+def _layer_files(
+    source: ImageSource, reference: str, image: BaseImage, context: Context
+) -> list[Path]:
+    """The files of all layers, the lowest first; several are fetched at a time."""
+    total = sum(layer.size for layer in image.layers)
+    with (
+        context.progress.task(f"base {reference}", total) as task,
+        ThreadPoolExecutor(_PARALLEL) as pool,
+    ):
+
+        def one(layer: Descriptor) -> Path:
+            path = source.layer(reference, layer)
+            task.advance(layer.size)
+            return path
+
+        futures = [pool.submit(one, layer) for layer in image.layers]
+        try:
+            return [future.result() for future in futures]
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _recorded(context: Context, digest: Digest) -> BaseContents | None:
