@@ -222,9 +222,9 @@ def test_impossible_is_explained_down_to_the_cause() -> None:
         "  mid (1.0) needs lib (>= 9)\n"
         "  lib: there is 2 (stable)"
     )
-    with pytest.raises(NoSolution, match="no source has a package 'mibs' for amd64") as caught:
-        resolved(index, "mibs")
-    assert "looked in stable; is it mid?" in caught.value.hint
+    with pytest.raises(NoSolution, match="no source has a package 'appp' for amd64") as caught:
+        resolved(index, "appp")
+    assert "looked in stable; is it app?" in caught.value.hint
 
 
 def test_broken_base_is_refused() -> None:
