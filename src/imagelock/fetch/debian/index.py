@@ -194,15 +194,15 @@ class DebianIndexes:
         release: Release,
         component: str,
         architecture: str,
-        path: str,
+        listed_path: str,
     ) -> FetchedPackages:
-        found = self._stored_packages(release, path)
+        found = self._stored_packages(release, listed_path)
         if found is None:
-            plain = release.files.get(path)
-            suffix = next(suffix for suffix in FORMATS if path + suffix in release.files)
-            listed = release.files[path + suffix]
-            where = redact(f"{suite_url(source)}{path}{suffix}")
-            with self._body(source, release, path + suffix, listed) as pieces:
+            plain = release.files.get(listed_path)
+            suffix = next(suffix for suffix in FORMATS if listed_path + suffix in release.files)
+            listed = release.files[listed_path + suffix]
+            where = redact(f"{suite_url(source)}{listed_path}{suffix}")
+            with self._body(source, release, listed_path + suffix, listed) as pieces:
                 found = unpack(
                     pieces,
                     suffix=suffix,
@@ -213,11 +213,11 @@ class DebianIndexes:
                 )
             if plain is None:
                 self._store.keep_record(_PACKAGES, listed.sha256, found)
+            path = self._store.path(found)
+        else:
+            path = self._store.verify(found)
         return FetchedPackages(
-            component=component,
-            architecture=architecture,
-            sha256=found,
-            path=self._store.verify(found),
+            component=component, architecture=architecture, sha256=found, path=path
         )
 
     @contextmanager
