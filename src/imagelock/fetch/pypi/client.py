@@ -19,11 +19,13 @@ from imagelock.fetch.pypi.pages import ACCEPT, StoredRelease, parse_page
 from imagelock.fetch.store import Store
 from imagelock.model.errors import ImagelockError, NotFound
 from imagelock.model.names import PipName
+from imagelock.model.python import PythonTarget
 from imagelock.resolve.pip.ports import CoreMetadata, IndexFile, Project, Speculation
+from imagelock.resolve.pip.target import TargetTags
 
-_PAGES: Final = "pypi-page-1"
+_PAGES: Final = "pypi-page-3"
 _METADATA: Final = "pypi-metadata-1"
-_THREADS: Final = 24
+_THREADS: Final = 16
 _FLAT: Final = ".html"
 """An index URL that ends so is one page of links to files of any project (pip's find-links)."""
 
@@ -45,7 +47,17 @@ class SimpleIndexes:
     higher version of a private name into a public index (dependency confusion).
     """
 
-    def __init__(self, store: Store, http: Http, indexes: Iterable[str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        http: Http,
+        indexes: Iterable[str],
+        *,
+        targets: Iterable[PythonTarget] = (),
+    ) -> None:
+        """``targets`` are all that will be resolved for; without any, every wheel is kept."""
+        self._tags = [TargetTags(target) for target in targets]
+        self._targets = repr([tags.target for tags in self._tags])
         self._store = store
         self._http = http
         self._indexes = tuple(
@@ -55,6 +67,7 @@ class SimpleIndexes:
         self._metadata: dict[str, Future[CoreMetadata]] = {}
         self._followed: set[tuple[Speculation, PipName]] = set()
         self._lock = threading.Lock()
+        self._parsing = threading.Lock()  # one at a time: pages are large, and share one GIL
         self._pool: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Self:
@@ -149,7 +162,7 @@ class SimpleIndexes:
     def _fetch_page(self, index: str, name: PipName) -> list[Any] | None:
         """The releases of one index's page, None when it has none."""
         url = index if index.endswith(_FLAT) else f"{index}{name}/"
-        key = _key(redact(url), name)
+        key = _key(redact(url), name, self._targets)
         kept = self._store.record(_PAGES, key)
         record: dict[str, Any] = kept if isinstance(kept, dict) else {}
         if record and self._http.offline:
@@ -168,14 +181,27 @@ class SimpleIndexes:
         digest = hashlib.sha256(answer.body).hexdigest()
         if record.get("body") != digest:
             kind = answer.headers.get("content-type", "")
-            releases = parse_page(answer.body, kind, redact(url), name)
-            for _version, rows in releases:
-                for row in rows:
-                    row[1] = redact(self._http.canonical(row[1]))
+            with self._parsing:
+                releases = parse_page(
+                    answer.body,
+                    kind,
+                    redact(url),
+                    name,
+                    canonical=self._canonical,
+                    fits=self._fits,
+                )
             record = {"body": digest, "releases": releases}
             etag = answer.headers.get("etag")
             self._store.keep_record(_PAGES, key, {**record, "etag": etag} if etag else record)
         return _present(record, index)
+
+    def _fits(self, wheel: str) -> bool:
+        return not self._tags or any(tags.rank(wheel) is not None for tags in self._tags)
+
+    def _canonical(self, url: str) -> str:
+        """A file's URL as it may be kept: no mirror, no credentials."""
+        url = self._http.canonical(url)
+        return redact(url) if "@" in url or "?" in url or "#" in url else url
 
     def _fetch_metadata(self, file: IndexFile) -> CoreMetadata:
         key = _key(file.url, file.sha256 or "")

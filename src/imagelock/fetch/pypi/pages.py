@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote, urljoin, urlsplit
@@ -22,7 +22,11 @@ ACCEPT: Final = (
 _SDISTS: Final = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
 _FOREIGN: Final = ("win", "macosx", "ios_", "android_", "emscripten", "pyodide", "wasi")
 Row = list[Any]
-"""A file as kept in the store: the fields of IndexFile in their order."""
+"""A file as kept in the store: the fields of IndexFile in their order, the URL shortened."""
+
+
+_HOME: Final = "https://files.pythonhosted.org/packages/"
+"""The folder that rows leave out of their URLs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class StoredRelease:
         return tuple(
             IndexFile(
                 filename=row[0],
-                url=row[1],
+                url=_long(row[1], row[0]),
                 sha256=row[2],
                 size=row[3],
                 requires_python=row[4],
@@ -50,86 +54,136 @@ class StoredRelease:
         )
 
 
-def parse_page(body: bytes, content_type: str, url: str, name: PipName) -> list[list[Any]]:
+def _short(url: str, filename: str) -> str:
+    """A URL as rows keep it: without a usual folder, and without the file name at its end."""
+    if url.startswith(_HOME) and url.endswith(filename):
+        return url[len(_HOME) : -len(filename)]
+    return url
+
+
+def _long(text: str, filename: str) -> str:
+    return text if "://" in text else f"{_HOME}{text}{filename}"
+
+
+def parse_page(
+    body: bytes,
+    content_type: str,
+    url: str,
+    name: PipName,
+    *,
+    canonical: Callable[[str], str] = str,
+    fits: Callable[[str], bool] = lambda _wheel: True,
+) -> list[list[Any]]:
     """The releases of a page, newest first: ``[version, rows]`` each.
 
-    ``url`` is the page's, for relative links. NetworkError when the page is neither format.
+    ``url`` is the page's, for relative links; ``canonical`` turns a file's URL into the one to
+    keep. Of the wheels that do not fit one is kept for a version without any that does, so that
+    an error can tell. NetworkError when the page is neither format.
     """
+    versions = _Versions(name, fits)
     if "json" in content_type:
-        rows = _json_rows(body, url)
+        rows = _json_rows(body, url, versions, canonical)
     elif "html" in content_type or not content_type:
-        rows = _html_rows(body, url)
+        rows = _html_rows(body, url, versions, canonical)
     else:
         raise NetworkError(
             f"expected a page of the Simple API, got '{content_type}'",
             where=url,
             hint="is this the root of an index, like https://pypi.org/simple/ ?",
         )
-    return _grouped(rows, name)
-
-
-def _grouped(rows: Iterable[Row], name: PipName) -> list[list[Any]]:
-    known: dict[str, Version | None] = {}
     groups: dict[Version, list[Row]] = {}
-    for row in rows:
-        text = _version_in(row[0], name)
-        if text is None:
-            continue
-        if text not in known:
-            try:
-                known[text] = Version(text)
-            except InvalidVersion:
-                known[text] = None
-        version = known[text]
-        if version is not None:
-            groups.setdefault(version, []).append(row)
+    for version, row in rows:
+        groups.setdefault(version, []).append(row)
     return [[str(version), groups[version]] for version in sorted(groups, reverse=True)]
 
 
-def _version_in(filename: str, name: PipName) -> str | None:
-    """The version a file name holds; None for what is no file of this project for Linux."""
-    if filename.endswith(".whl"):
-        parts = filename[:-4].split("-")
-        if len(parts) not in {5, 6} or str(canonicalize_name(parts[0])) != name:
-            return None
-        platforms = parts[-1].split(".")
+class _Versions:
+    """Reads file names of one project; pages have thousands, so every part is looked at once."""
+
+    def __init__(self, name: PipName, fits: Callable[[str], bool]) -> None:
+        self._name = name
+        self._fits = fits
+        self._prefixes: dict[str, bool] = {}
+        self._known: dict[str, Version | None] = {}
+        self._ends: dict[str, bool | None] = {}
+        self._with_wheel: set[Version] = set()
+
+    def of(self, filename: str) -> tuple[Version, bool] | None:
+        """The version of a file, and whether it is to be kept; None for another project's.
+
+        A wheel that does not fit is kept if :meth:`needs_example` says so after all others.
+        """
+        if filename.endswith(".whl"):
+            if filename.count("-") not in {4, 5}:
+                return None
+            prefix, text, end = filename.split("-", 2)
+            if end not in self._ends:
+                self._ends[end] = self._end_fits(filename, end)
+            fits = self._ends[end]
+            if fits is None or not self._is_ours(prefix):
+                return None
+            version = self._version(text)
+            if version is None:
+                return None
+            if fits:
+                self._with_wheel.add(version)
+            return version, fits
+        stem = next((filename[: -len(end)] for end in _SDISTS if filename.endswith(end)), "")
+        place = stem.find("-")
+        while place != -1:
+            if self._is_ours(stem[:place]):
+                version = self._version(stem[place + 1 :])
+                return None if version is None else (version, True)
+            place = stem.find("-", place + 1)
+        return None
+
+    def _end_fits(self, filename: str, end: str) -> bool | None:
+        """Whether the tags fit; None for those of another operating system."""
+        platforms = end[end.rfind("-") + 1 : -4].split(".")
         if all(platform.startswith(_FOREIGN) for platform in platforms):
             return None
-        return parts[1]
-    stem = next((filename[: -len(end)] for end in _SDISTS if filename.endswith(end)), None)
-    if stem is None:
-        return None
-    place = stem.find("-")
-    while place != -1:
-        if str(canonicalize_name(stem[:place])) == name:
-            return stem[place + 1 :]
-        place = stem.find("-", place + 1)
-    return None
+        return self._fits(filename)
+
+    def needs_example(self, version: Version) -> bool:
+        """Whether no wheel of a version fits."""
+        return version not in self._with_wheel
+
+    def _is_ours(self, prefix: str) -> bool:
+        known = self._prefixes.get(prefix)
+        if known is None:
+            known = self._prefixes[prefix] = str(canonicalize_name(prefix)) == self._name
+        return known
+
+    def _version(self, text: str) -> Version | None:
+        if text not in self._known:
+            try:
+                self._known[text] = Version(text)
+            except InvalidVersion:
+                self._known[text] = None
+        return self._known[text]
 
 
-def _json_rows(body: bytes, url: str) -> Iterator[Row]:
+def _json_rows(
+    body: bytes, url: str, versions: _Versions, canonical: Callable[[str], str]
+) -> Iterator[tuple[Version, Row]]:
     try:
         page = json.loads(body)
         major = str(page.get("meta", {}).get("api-version", "1.0")).split(".")[0]
         if major != "1":
             raise NetworkError(f"the index speaks version {major} of its API", where=url)
+        examples: dict[Version, dict[str, Any]] = {}
         for file in page["files"]:
-            yanked = file.get("yanked", False)
-            metadata = file.get("core-metadata", file.get("dist-info-metadata", False))
-            yield [
-                file["filename"],
-                urljoin(url, file["url"]) if "://" not in file["url"][:9] else file["url"],
-                _lower(file["hashes"].get("sha256")),
-                file.get("size"),
-                file.get("requires-python"),
-                yanked if isinstance(yanked, str) else "" if yanked else None,
-                file.get("upload-time"),
-                _lower(metadata.get("sha256", ""))
-                if isinstance(metadata, dict)
-                else ""
-                if metadata
-                else None,
-            ]
+            found = versions.of(file["filename"])
+            if found is None:
+                continue
+            version, keep = found
+            if keep:
+                yield version, _json_row(file, url, canonical)
+            else:
+                examples.setdefault(version, file)
+        for version, file in examples.items():
+            if versions.needs_example(version):
+                yield version, _json_row(file, url, canonical)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise NetworkError(
             f"the page is not PEP 691 JSON ({type(error).__name__})",
@@ -138,29 +192,60 @@ def _json_rows(body: bytes, url: str) -> Iterator[Row]:
         ) from error
 
 
+def _json_row(file: dict[str, Any], url: str, canonical: Callable[[str], str]) -> Row:
+    filename = file["filename"]
+    yanked = file.get("yanked", False)
+    return [
+        filename,
+        _short(canonical(_absolute(file["url"], url)), filename),
+        _lower(file["hashes"].get("sha256")),
+        file.get("size"),
+        file.get("requires-python"),
+        yanked if isinstance(yanked, str) else "" if yanked else None,
+        file.get("upload-time"),
+        _advertised(file.get("core-metadata", file.get("dist-info-metadata", False))),
+    ]
+
+
+def _absolute(link: str, url: str) -> str:
+    return link if link.startswith(("https://", "http://")) else urljoin(url, link)
+
+
+def _advertised(metadata: object) -> str | None:
+    """PEP 714: false, true, or a table of hashes."""
+    if isinstance(metadata, dict):
+        return _lower(metadata.get("sha256", ""))
+    return "" if metadata else None
+
+
 def _lower(text: str | None) -> str | None:
     return text.lower() if text is not None else None
 
 
-def _html_rows(body: bytes, url: str) -> Iterator[Row]:
+def _html_rows(
+    body: bytes, url: str, versions: _Versions, canonical: Callable[[str], str]
+) -> Iterator[tuple[Version, Row]]:
     from imagelock.fetch.pypi.html import anchors
 
     for base, href, attributes in anchors(body.decode("utf-8", "replace"), url):
-        target = urljoin(base, href)
-        parts = urlsplit(target)
+        parts = urlsplit(urljoin(base, href))
+        filename = unquote(parts.path.rpartition("/")[2])
+        known = versions.of(filename)
+        if known is None:
+            continue
         algorithm, _, digest = parts.fragment.partition("=")
         metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata"))
-        yield [
-            unquote(parts.path.rpartition("/")[2]),
-            parts._replace(fragment="").geturl(),
-            digest.partition("&")[0].lower() if algorithm == "sha256" else None,
-            None,
-            attributes.get("data-requires-python") or None,
-            attributes.get("data-yanked"),
-            None,
-            None
-            if metadata is None
-            else metadata[7:].lower()
-            if metadata.startswith("sha256=")
-            else "",
-        ]
+        found = metadata[7:].lower() if metadata and metadata.startswith("sha256=") else ""
+        yield (
+            known[0],
+            [
+                filename,
+                _short(canonical(parts._replace(fragment="").geturl()), filename),
+                digest.partition("&")[0].lower() if algorithm == "sha256" else None,
+                None,
+                attributes.get("data-requires-python") or None,
+                attributes.get("data-yanked"),
+                None,
+                None if metadata is None else found,
+            ],
+        )
