@@ -20,7 +20,8 @@ STEP = "--step"
 def download(store: Path, release: str) -> None:
     """The same files as a cold lock needs, fetched and thrown away."""
     from imagelock.app.sections.apt_sources import default_sources
-    from imagelock.fetch.debian.index import DebianIndexes, suite_url
+    from imagelock.fetch.debian.index import DebianIndexes
+    from imagelock.fetch.debian.layout import suite_url
     from imagelock.fetch.http import Http
     from imagelock.fetch.store import Store
     from imagelock.model.platform import Platform

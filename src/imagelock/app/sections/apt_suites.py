@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from imagelock.app.context import Context, ResolveOptions
 from imagelock.app.sections.apt_sources import as_of
 from imagelock.fetch.artifacts import ArtifactFetcher, snapshot_archives
-from imagelock.fetch.debian.index import DebianIndexes, FetchedIndex, FetchedPackages, base_url
+from imagelock.fetch.debian.index import DebianIndexes, FetchedIndex, FetchedPackages
+from imagelock.fetch.debian.layout import base_url
 from imagelock.fetch.http import redact
 from imagelock.model.base import BaseFile
 from imagelock.model.debian import AptArchiveSource, BinaryPackage

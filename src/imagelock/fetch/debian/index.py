@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from imagelock.fetch.debian.layout import check_suite, suite_url, wanted_packages
 from imagelock.fetch.debian.release import (
     ListedFile,
     Release,
@@ -22,9 +23,8 @@ from imagelock.fetch.debian.release import (
 from imagelock.fetch.debian.unpack import FORMATS, unpack
 from imagelock.fetch.http import Http, redact
 from imagelock.fetch.store import Store
-from imagelock.model.archives import SNAPSHOTS, WELL_KNOWN_ARCHIVES
 from imagelock.model.debian import AptArchiveSource
-from imagelock.model.errors import IntegrityError, NotFound, UsageError
+from imagelock.model.errors import IntegrityError, NotFound
 from imagelock.model.names import Sha256
 
 _RELEASES: Final = "apt-release"
@@ -89,7 +89,7 @@ class DebianIndexes:
         release = self.release(source, pin)
         packages = tuple(
             self._packages(source, release, component, architecture, path)
-            for component, architecture, path in _wanted(source, release, architectures)
+            for component, architecture, path in wanted_packages(source, release, architectures)
         )
         return FetchedIndex(source=source, release=release, packages=packages)
 
@@ -99,7 +99,7 @@ class DebianIndexes:
         """A suite as it was, if all of it is still in the store; else nothing."""
         release = self.release(source, pin)
         packages: list[FetchedPackages] = []
-        for component, architecture, path in _wanted(source, release, architectures):
+        for component, architecture, path in wanted_packages(source, release, architectures):
             found = self._stored_packages(release, path)
             if found is None:
                 return ()
@@ -176,7 +176,7 @@ class DebianIndexes:
             where=where,
         )
         release = parse_release(signed, sha256=found, signed_by=signer, where=where)
-        _check_suite(source, release, where)
+        check_suite(source, release, where)
         return release
 
     def _remember(self, source: AptArchiveSource, found: Sha256, detached: Sha256 | None) -> None:
@@ -249,57 +249,5 @@ class DebianIndexes:
         return Sha256(known) if isinstance(known, str) else None
 
 
-def base_url(source: AptArchiveSource) -> str:
-    """The URL of the archive, or of its snapshot. UsageError where there is no such service."""
-    if source.snapshot is None:
-        return source.url
-    pattern = SNAPSHOTS.get(source.archive)
-    if pattern is None:
-        raise UsageError(
-            f"no snapshot service is known for the archive '{source.archive}'",
-            where=redact(source.url),
-            hint=f"snapshots exist of {', '.join(sorted(SNAPSHOTS))}",
-        )
-    return pattern.format(id=source.snapshot)
-
-
-def suite_url(source: AptArchiveSource) -> str:
-    """The folder of the suite's Release file; ends in '/'."""
-    if source.is_flat:
-        folder = source.suite.strip("./")
-        return base_url(source) + (f"{quote(folder)}/" if folder else "")
-    return f"{base_url(source)}dists/{quote(source.suite)}/"
-
-
 def _source_key(source: AptArchiveSource) -> str:
     return hashlib.sha256(suite_url(source).encode()).hexdigest()
-
-
-def _check_suite(source: AptArchiveSource, release: Release, where: str) -> None:
-    """Refuse another suite's index in this one's place: one key signs many suites.
-
-    Archives that are not well known often name their suites carelessly, and sign but one.
-    """
-    if source.is_flat or source.archive not in WELL_KNOWN_ARCHIVES:
-        return
-    if not {source.suite, source.suite.partition("/")[0]} & {release.suite, release.codename}:
-        raise IntegrityError(
-            f"expected the index of '{source.suite}', got that of '{release.codename}'",
-            where=where,
-            hint="the mirror serves another suite under this name",
-        )
-
-
-def _wanted(
-    source: AptArchiveSource, release: Release, architectures: tuple[str, ...]
-) -> Iterator[tuple[str, str, str]]:
-    """(component, architecture, path without suffix) of each Packages file there is."""
-    if source.is_flat:
-        yield "", architectures[0], "Packages"
-        return
-    everything = "all" in release.architectures and not release.no_all_packages
-    for component in source.components:
-        for architecture in (*architectures, *(("all",) if everything else ())):
-            path = f"{component}/binary-{architecture}/Packages"
-            if any(path + suffix in release.files for suffix in FORMATS):
-                yield component, architecture, path
