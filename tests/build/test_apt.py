@@ -102,7 +102,7 @@ def test_twice_is_the_same_and_the_second_time_cached(site: Site, fresh: Site) -
     again = site.image(site.lock(thing()))
     other = fresh.image(fresh.lock(thing()))
     assert one.image.manifest == again.image.manifest == other.image.manifest
-    own = [layer for layer in one.image.layers if not layer.title.startswith("base")]
+    own = [layer for layer in one.image.layers if not layer.title.startswith("from ")]
     assert not any(layer.cached for layer in own)
     assert all(layer.cached for layer in again.image.layers)
 

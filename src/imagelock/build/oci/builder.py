@@ -12,6 +12,7 @@ from typing import Final
 
 from imagelock.build.oci.apt import AptBuilder, find_apt_layers
 from imagelock.build.oci.cache import CachedLayer, LayerCache
+from imagelock.build.oci.compare import Difference, LayerFile, first_difference
 from imagelock.build.oci.config import (
     base_diff_ids,
     base_epoch,
@@ -47,6 +48,9 @@ from imagelock.model.platform import Platform
 from imagelock.plan import plan_image
 from imagelock.ports import ImageSource
 
+BASE_TITLE: Final = "from "
+"""What the title of a layer that was read with its base begins with."""
+
 _THREADS: Final = 4
 _PURE_THREADS: Final = 2
 
@@ -81,14 +85,20 @@ class MadeImage:
                 return blob.source()
         raise KeyError(descriptor.digest)
 
+    def layer_files(self) -> list[LayerFile]:
+        """The layers of its own, with their files; the base's are what they are."""
+        own = (layer for layer in self.image.layers if not layer.title.startswith(BASE_TITLE))
+        return [LayerFile(layer, self.blob_file(layer.descriptor)) for layer in own]
+
 
 class OciBuilder:
     """Builds locks into OCI layouts and archives, without a daemon."""
 
     name = "oci"
 
-    def __init__(self, *, compression: Compression = Compression.GZIP) -> None:
+    def __init__(self, *, compression: Compression = Compression.GZIP, fresh: bool = False) -> None:
         self._compression = compression
+        self._fresh = fresh
 
     def build(
         self,
@@ -125,12 +135,29 @@ class OciBuilder:
             images=tuple(item.image for item in made),
         )
 
+    def check(
+        self, lock: Lock, platforms: Sequence[Platform], *, context: BuildContext
+    ) -> tuple[Difference, ...]:
+        """Build everything once more, with no layer made before, and compare.
+
+        The first difference of each platform; empty when the images are the same. Runs, the only
+        steps that may be unlike themselves by their own doing, are so found out as well.
+        """
+        before = self.images(lock, platforms, context=context)
+        again = OciBuilder(compression=self._compression, fresh=True)
+        after = again.images(lock, platforms, context=context)
+        found = (
+            first_difference(one.image.platform, one.layer_files(), other.layer_files())
+            for one, other in zip(before, after, strict=True)
+        )
+        return tuple(difference for difference in found if difference is not None)
+
     def images(
         self, lock: Lock, platforms: Sequence[Platform], *, context: BuildContext
     ) -> list[MadeImage]:
         """The images with their layers in the store, written nowhere; sorted by platform."""
         with ThreadPoolExecutor(_THREADS) as pool:
-            cache = LayerCache(context.store, self._compression, pool)
+            cache = LayerCache(context.store, self._compression, pool, self._fresh)
             return [
                 _PlatformBuild(lock, plan_image(lock, platform), context, cache).run()
                 for platform in _wanted(lock, platforms)
@@ -260,7 +287,7 @@ class _PlatformBuild:
             raise BuildError("the base's config and manifest disagree", where=pin.reference)
         self._base_layers = tuple(
             BuiltLayer(
-                title=f"base: {pin.reference}",
+                title=f"{BASE_TITLE}{pin.reference}",
                 descriptor=descriptor,
                 diff_id=digest(diff_id),
                 cached=True,

@@ -45,11 +45,12 @@ class CachedLayer:
 
 @dataclass(slots=True)
 class LayerCache:
-    """Finds and makes layers of one compression."""
+    """Finds and makes layers of one compression. ``fresh``: nothing made before is used."""
 
     store: Store
     compression: Compression
     pool: Executor | None = None
+    fresh: bool = False
 
     def key(self, *parts: str) -> str:
         """The key of a record: what the layer depends on, and how it is packed."""
@@ -58,7 +59,7 @@ class LayerCache:
 
     def find(self, key: str, title: str) -> CachedLayer | None:
         """The layer kept for a key, if its bytes are still there in their size."""
-        value = self.store.record(_KIND, key)
+        value = None if self.fresh else self.store.record(_KIND, key)
         if not isinstance(value, dict):
             return None
         try:
@@ -136,7 +137,8 @@ class LayerCache:
             empty=sizes[0] <= 1024,
             notes=notes,
         )
-        self._keep(key, made)
+        if not self.fresh:
+            self._keep(key, made)
         return made
 
     def _keep(self, key: str, made: CachedLayer) -> None:
