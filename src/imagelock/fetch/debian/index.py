@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from imagelock.fetch.debian.layout import check_suite, suite_url, wanted_packages
+from imagelock.fetch.debian.layout import base_url, check_suite, suite_url, wanted_packages
 from imagelock.fetch.debian.release import (
     ListedFile,
     Release,
