@@ -18,7 +18,8 @@ from imagelock.fetch.store import Store
 from imagelock.model.errors import CheckFailed
 from imagelock.model.image import Descriptor
 from imagelock.model.names import Digest
-from imagelock.registry.client import PUSH, RegistryClient, unexpected
+from imagelock.registry.artifact import put_manifest
+from imagelock.registry.client import RegistryClient
 from imagelock.registry.homes import known_homes, note_home
 from imagelock.registry.reference import Reference
 from imagelock.registry.upload import CHUNK, Arrival, BlobUpload, Progress, is_there, mount
@@ -87,10 +88,10 @@ def push_image(
     push = _Push(client=client, store=store, target=target, progress=progress, chunk=chunk)
     arrivals = push.all(blobs)
     for descriptor, data in image.manifests:
-        _put_manifest(client, target.at(descriptor.digest), descriptor, data)
+        put_manifest(client, target.at(descriptor.digest), descriptor.media_type, data)
     if target.tag is not None:
         data = next(data for descriptor, data in image.manifests if descriptor == image.top)
-        _put_manifest(client, target, image.top, data)
+        put_manifest(client, target, image.top.media_type, data)
     uploaded = zip(blobs, arrivals, strict=True)
     sent = sum(b.descriptor.size for b, arrival in uploaded if arrival is Arrival.UPLOADED)
     return _report(image, target, tuple(arrivals), sent)
@@ -160,21 +161,6 @@ class _Push:
         with blob.open() as file:
             upload.run(file, url)
         return Arrival.UPLOADED
-
-
-def _put_manifest(
-    client: RegistryClient, target: Reference, descriptor: Descriptor, data: bytes
-) -> None:
-    answer = client.request(
-        "PUT",
-        target,
-        f"manifests/{target.selector}",
-        headers={"Content-Type": descriptor.media_type},
-        body=data,
-        action=PUSH,
-    )
-    if answer.status not in {200, 201, 202}:
-        raise unexpected(answer, target)
 
 
 def _unique(blobs: Iterable[PushBlob]) -> tuple[PushBlob, ...]:

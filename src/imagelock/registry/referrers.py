@@ -6,23 +6,25 @@ under the tag ``sha256-…`` of the subject's digest, as the specification asks 
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from imagelock.model.errors import IntegrityError, NotFound
+from imagelock.model.errors import IntegrityError
 from imagelock.model.image import INDEX, MANIFEST, Descriptor
-from imagelock.model.names import Digest, digest_of
-from imagelock.model.names import sha256 as checked_sha256
-from imagelock.registry.client import PUSH, RegistryClient, unexpected
-from imagelock.registry.manifest import index_entries, is_index, parse_descriptor, parse_manifest
+from imagelock.model.names import Digest
+from imagelock.registry.artifact import (
+    EMPTY,
+    EMPTY_TYPE,
+    as_json,
+    canonical,
+    descriptor_of,
+    put_manifest,
+    upload_bytes,
+)
+from imagelock.registry.client import RegistryClient
+from imagelock.registry.manifest import index_entries, is_index, parse_manifest
 from imagelock.registry.reference import Reference
-from imagelock.registry.upload import BlobUpload, is_there
 
-_EMPTY: Final = b"{}"
-_EMPTY_TYPE: Final = "application/vnd.oci.empty.v1+json"
 _TITLE: Final = "org.opencontainers.image.title"
 _LARGEST: Final = 64 << 20
 
@@ -44,24 +46,24 @@ def attach(
 
     The same file gives the same digest, so attaching twice changes nothing.
     """
-    empty = _descriptor(_EMPTY, _EMPTY_TYPE)
-    layer = _descriptor(attachment.data, attachment.media_type)
-    for descriptor, data in ((empty, _EMPTY), (layer, attachment.data)):
-        _upload(client, target, descriptor, data)
-    manifest = _canonical(
+    empty = descriptor_of(EMPTY, EMPTY_TYPE)
+    layer = descriptor_of(attachment.data, attachment.media_type)
+    for descriptor, data in ((empty, EMPTY), (layer, attachment.data)):
+        upload_bytes(client, target, descriptor, data)
+    manifest = canonical(
         {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "artifactType": attachment.kind,
-            "config": _json(empty),
-            "layers": [{**_json(layer), "annotations": {_TITLE: attachment.title}}],
-            "subject": _json(subject),
+            "config": as_json(empty),
+            "layers": [{**as_json(layer), "annotations": {_TITLE: attachment.title}}],
+            "subject": as_json(subject),
         }
     )
-    named = _descriptor(manifest, MANIFEST)
-    answer = _put(client, target, named.digest, MANIFEST, manifest)
-    if "oci-subject" not in answer:
-        entry = {**_json(named), "artifactType": attachment.kind}
+    named = descriptor_of(manifest, MANIFEST)
+    answer = put_manifest(client, target.at(named.digest), MANIFEST, manifest)
+    if "oci-subject" not in answer.headers:
+        entry = {**as_json(named), "artifactType": attachment.kind}
         _keep_in_tag(client, target, subject.digest, entry)
     return named.digest
 
@@ -91,7 +93,7 @@ def read_attachment(client: RegistryClient, target: Reference, manifest: Digest)
         raise IntegrityError(f"expected at most {_LARGEST} bytes", where=where)
     with client.blob(target, layer.digest) as chunks:
         content = b"".join(chunks)
-    if _descriptor(content, layer.media_type).digest != layer.digest:
+    if descriptor_of(content, layer.media_type).digest != layer.digest:
         raise IntegrityError(f"expected {layer.digest}, got other bytes", where=where)
     return content
 
@@ -122,52 +124,11 @@ def _keep_in_tag(
         if other.get("digest") != entry["digest"]
     ]
     listed = sorted([*others, entry], key=lambda item: str(item["digest"]))
-    index = _canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed})
-    _put(client, target, str(_fallback(target, subject).tag), INDEX, index)
+    index = canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed})
+    put_manifest(client, _fallback(target, subject), INDEX, index)
 
 
 def _fallback(target: Reference, subject: Digest) -> Reference:
     return Reference(
         registry=target.registry, repository=target.repository, tag=subject.replace(":", "-")
     )
-
-
-def _upload(client: RegistryClient, target: Reference, descriptor: Descriptor, data: bytes) -> None:
-    if not is_there(client, target, descriptor):
-        upload = BlobUpload(client, target, descriptor, progress=lambda _descriptor, _size: None)
-        upload.run(io.BytesIO(data))
-
-
-def _put(
-    client: RegistryClient, target: Reference, selector: str, media_type: str, data: bytes
-) -> frozenset[str]:
-    """Put a manifest; the names of the answer's headers."""
-    headers = {"Content-Type": media_type}
-    path = f"manifests/{selector}"
-    answer = client.request("PUT", target, path, headers=headers, body=data, action=PUSH)
-    if answer.status == 404:
-        raise NotFound(
-            "the registry does not take artifacts attached to images",
-            where=str(target),
-            hint="push without the lock attached",
-        )
-    if answer.status not in {200, 201, 202}:
-        raise unexpected(answer, target)
-    return frozenset(answer.headers)
-
-
-def _descriptor(data: bytes, media_type: str) -> Descriptor:
-    found = checked_sha256(hashlib.sha256(data).hexdigest())
-    return Descriptor(media_type=media_type, digest=digest_of(found), size=len(data))
-
-
-def _json(descriptor: Descriptor) -> dict[str, Any]:
-    return {
-        "mediaType": descriptor.media_type,
-        "digest": descriptor.digest,
-        "size": descriptor.size,
-    }
-
-
-def _canonical(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
