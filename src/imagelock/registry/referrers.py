@@ -22,7 +22,12 @@ from imagelock.registry.artifact import (
     upload_bytes,
 )
 from imagelock.registry.client import RegistryClient
-from imagelock.registry.manifest import index_entries, is_index, parse_manifest
+from imagelock.registry.manifest import (
+    index_entries,
+    is_index,
+    parse_descriptor,
+    parse_manifest,
+)
 from imagelock.registry.reference import Reference
 
 _TITLE: Final = "org.opencontainers.image.title"
