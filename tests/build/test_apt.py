@@ -7,9 +7,7 @@ from dataclasses import replace
 import pytest
 
 from build.conftest import Site
-from imagelock.build.oci.builder import MadeImage
-from imagelock.build.oci.sandbox import PATH, Work, open_sandbox
-from imagelock.build.oci.trees import Trees
+from build.images import in_image
 from imagelock.model.errors import BuildError, IntegrityError
 from imagelock.model.lock import AptRemoval, Requirer
 from imagelock.model.names import deb_name
@@ -45,23 +43,6 @@ rm /etc/motd
 def thing(**more: bytes) -> bytes:
     control = {"conffiles": b"/etc/thing.conf\n", "postinst": POSTINST, **more}
     return deb_of(THING, control=control)
-
-
-def in_image(site: Site, image: MadeImage, script: str) -> str:
-    """What a command prints in the image."""
-    sandbox = open_sandbox(site.store.root)
-    scratch = sandbox.scratch()
-    trees = Trees(sandbox, image.blob_file)
-    work = Work(
-        lower=trees.names(image.image.layers),
-        commands=(("/bin/sh", "-c", script),),
-        env=(("PATH", PATH), ("LC_ALL", "C")),
-    )
-    status, output = sandbox.run(work, scratch)
-    sandbox.remove(scratch)
-    sandbox.close()
-    assert status == 0, output
-    return output
 
 
 def test_a_package_is_installed_and_dpkg_is_content(site: Site) -> None:

@@ -142,7 +142,7 @@ class AptBuilder:
         title = _title(step, "configuration")
         scratch = self.sandbox.scratch()
         try:
-            code, output = self.sandbox.run(work, scratch / "run")
+            code, output = self.sandbox.run(work, scratch)
             if code:
                 raise BuildError(
                     f"packages could not be configured (exit status {code}):\n"
@@ -150,20 +150,11 @@ class AptBuilder:
                     where=step.title,
                     hint=f"the sandbox is of the tier '{self.sandbox.tier}'",
                 )
-            tar = self._changes(work, scratch, epoch, title)
+            tar = self.sandbox.changes(work.lower, scratch, epoch=epoch)
             key = self._key("configured", step, below)
             return self.cache.make_from_tar(key, title, tar, lambda: (epoch, {}))
         finally:
             self.sandbox.remove(scratch)
-
-    def _changes(self, work: Work, scratch: Path, epoch: int, title: str) -> Iterator[bytes]:
-        process = self.sandbox.diff(
-            work.lower, scratch / "run/upper", scratch=scratch / "diff", epoch=epoch
-        )
-        assert process.stdout is not None
-        while chunk := process.stdout.read(1 << 20):
-            yield chunk
-        self.sandbox.finish(process, title)
 
     def _key(self, part: str, step: AptStep, below: tuple[BuiltLayer, ...]) -> str:
         return _key(self.cache, part, step, below)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -39,7 +38,7 @@ class RunBuilder:
         scratch = self.sandbox.scratch()
         try:
             work = self._work(step, secrets, below, epoch)
-            code, output = self.sandbox.run(work, scratch / "run")
+            code, output = self.sandbox.run(work, scratch)
             if code:
                 raise BuildError(
                     f"a command failed (exit status {code}):\n"
@@ -47,7 +46,9 @@ class RunBuilder:
                     where=step.title,
                     hint=_hint(step, output),
                 )
-            tar = secrets.checked(self._changes(work, scratch, epoch, step.title), step.title)
+            tar = secrets.checked(
+                self.sandbox.changes(work.lower, scratch, epoch=epoch), step.title
+            )
             key = run_key(self.cache, step, below, self.env)
             return self.cache.make_from_tar(key, step.title, tar, lambda: (epoch, {}))
         finally:
@@ -69,15 +70,6 @@ class RunBuilder:
             network=step.rule.network,
             workdir=self.workdir,
         )
-
-    def _changes(self, work: Work, scratch: Path, epoch: int, title: str) -> Iterator[bytes]:
-        process = self.sandbox.diff(
-            work.lower, scratch / "run/upper", scratch=scratch / "diff", epoch=epoch
-        )
-        assert process.stdout is not None
-        while chunk := process.stdout.read(1 << 20):
-            yield chunk
-        self.sandbox.finish(process, title)
 
 
 def run_key(

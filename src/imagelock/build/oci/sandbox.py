@@ -16,6 +16,7 @@ import pwd
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -129,23 +130,23 @@ class Sandbox:
         finally:
             self.remove(scratch)
 
-    def diff(
-        self, lower: tuple[str, ...], upper: Path, *, scratch: Path, epoch: int
-    ) -> subprocess.Popen[bytes]:
-        """A process whose stdout is the tar of what was written over ``lower``."""
-        job = self._job("diff", root=_made(scratch / "root"), lower=list(lower))
-        job |= {"upper": str(upper), "epoch": epoch}
-        return self._start(
+    def changes(self, lower: tuple[str, ...], scratch: Path, *, epoch: int) -> Iterator[bytes]:
+        """The tar of what :meth:`run` wrote in ``scratch``; no member is newer than ``epoch``."""
+        job = self._job("diff", root=_made(scratch / "diff"), lower=list(lower))
+        job |= {"upper": str(scratch / "upper"), "epoch": epoch}
+        with self._start(
             job, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-
-    def finish(self, process: subprocess.Popen[bytes], where: str) -> None:
-        """Wait for a process whose stdout was read; an error when it failed."""
-        error = process.stderr.read() if process.stderr else b""
-        self._checked(process.wait(), error, where)
-        for stream in (process.stdout, process.stderr):
-            if stream:
-                stream.close()
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            try:
+                while chunk := process.stdout.read(1 << 20):
+                    yield chunk
+                error = process.stderr.read()
+            except BaseException:
+                process.kill()
+                raise
+            self._checked(process.wait(), error, "diff")
 
     def survey(self, lower: tuple[str, ...]) -> dict[str, object]:
         """Links, folders and dpkg's files of the tree that the layers make together."""
