@@ -210,6 +210,28 @@ def test_why_when_only_rules_changed() -> None:
     )
 
 
+def test_why_when_the_interpreter_changed() -> None:
+    six = pip_pin("six", "1.17.0", (SPEC_ROOT, "==1.16.0"), ("pandas", ""))
+    six = dataclasses.replace(six, required_by=OLD.pip[-1].required_by[1:])
+    before = replaced(OLD, pip=(*OLD.pip[:-1], pip_pin("six", "1.16.0", ("pandas", ""))))
+    pythons = (dataclasses.replace(OLD.pythons[0], version="3.12.1"),)
+    new = replaced(asking(before, constraints=("no requirement!",)), pip=(six,), pythons=pythons)
+    assert reasons(diff_locks(before, new), "six") == ("Python is now 3.12.1",)
+    assert "<td>3.11.2 → 3.12.1</td>" in render_html(diff_locks(before, new))
+
+
+def test_why_python_itself_changed() -> None:
+    roots = dataclasses.replace(OLD.roots, python="3.12")
+    pythons = (dataclasses.replace(OLD.pythons[0], version="3.12.1"),)
+    diff = diff_locks(OLD, replaced(OLD, roots=roots, pythons=pythons))
+    assert reasons(diff, "python") == ("the spec now asks for 3.12",)
+    gone = diff_locks(OLD, replaced(OLD, pythons=()))
+    assert [c.direction.value for c in gone.packages] == ["removed"]
+    assert [c.direction.value for c in diff_locks(replaced(OLD, pythons=()), OLD).packages] == [
+        "added"
+    ]
+
+
 def test_why_other_bytes() -> None:
     six = OLD.pip[-1]
     other = dataclasses.replace(
@@ -286,6 +308,7 @@ def test_base_python_index_and_records() -> None:
     assert "  context: ../spec → .\n" in text
     assert "  archive vendor: https://apt.example/debian/ was removed\n" in text
     assert "glibc 2.41" in text
+    assert "<li>context: ../spec → .</li>" in render_html(diff_locks(OLD, new))
     assert "[linux/amd64]" in text
 
 
