@@ -162,8 +162,9 @@ def test_versions_suites_and_removals_on_request() -> None:
     found = resolved(index, "yy-", base=base_of(stanza("yy")))
     assert [package.name for package in found.removed] == ["yy"]
     assert found.removed_by["yy", "amd64"] == (Requirer(name="<spec>"),)
-    with pytest.raises(NoSolution, match="essential"):
-        resolved(index, "yy-", base=base_of(stanza("yy", Essential="yes")))
+    for kept in ("Essential", "Protected"):
+        with pytest.raises(NoSolution, match="essential"):
+            resolved(index, "yy-", base=base_of(stanza("yy", **{kept: "yes"})))
 
 
 def test_refused_package_is_not_an_alternative() -> None:

@@ -66,6 +66,24 @@ def test_sources_of_a_base() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("uri", "archive"),
+    [
+        ("http://deb.debian.org/debian", "debian"),
+        ("https://deb.debian.org/debian-security/", "debian-security"),
+        ("http://security.debian.org/debian-security", "debian-security"),
+        ("http://security.ubuntu.com/ubuntu/", "ubuntu"),
+        ("http://ports.ubuntu.com/ubuntu-ports", "ubuntu-ports"),
+        ("https://apt.example:8443/$(ARCH)/x_y", "apt.example-8443-amd64-x-y"),
+    ],
+)
+def test_names_of_archives(uri: str, archive: str) -> None:
+    base = BaseAptSource(uris=(uri,), suites=("a",), components=("b",), keyrings=())
+    found = base_sources((base,), AMD64)[0]
+    assert found.archive == archive
+    assert found.url.endswith("/")
+
+
 def test_base_without_keys_gets_those_of_the_vendor() -> None:
     base = BaseAptSource(
         uris=("https://deb.debian.org/debian/",),

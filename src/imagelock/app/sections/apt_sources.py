@@ -20,6 +20,12 @@ from imagelock.model.spec import AptSource, DistributionBase
 _FINGERPRINT: Final = re.compile(r"(?:[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})!?\Z")
 _ROLLING: Final = frozenset({"sid", "unstable", "experimental"})
 _UBUNTU_PRIMARY: Final = frozenset({"linux/386", "linux/amd64"})
+_ALIASES: Final = {
+    "security.debian.org/": "debian-security",
+    "security.debian.org/debian-security/": "debian-security",
+    "security.ubuntu.com/ubuntu/": "ubuntu",
+}
+"""Other addresses of well-known archives, which the distributions' own images use."""
 _VENDORS: Final = {
     "debian": "debian",
     "debian-security": "debian",
@@ -182,8 +188,11 @@ def _archive(uri: str, architecture: str) -> tuple[str, str]:
             where=redact(url),
             hint="put the credentials in ~/.netrc: a lock is read by everybody",
         )
+    address = url.partition("://")[2]
+    if address in _ALIASES:
+        return _ALIASES[address], WELL_KNOWN_ARCHIVES[_ALIASES[address]]
     for name, known in sorted(WELL_KNOWN_ARCHIVES.items()):
-        if url.partition("://")[2] == known.partition("://")[2]:
+        if address == known.partition("://")[2]:
             return name, known
     words = f"{parts.netloc}{parts.path}".lower()
     return re.sub(r"[^a-z0-9.]+", "-", words).strip("-"), url

@@ -17,8 +17,15 @@ def parse_fields(stanza: str) -> dict[str, str]:
     return dict(_FIELD.findall(stanza))
 
 
+def _is_yes(fields: dict[str, str], name: str) -> bool:
+    return fields.get(name, "no").strip() == "yes"
+
+
 def package_from_fields(fields: dict[str, str], *, origin: int = -1) -> BinaryPackage:
-    """One package. KeyError for a missing mandatory field, ValueError for a wrong one."""
+    """One package. KeyError for a missing mandatory field, ValueError for a wrong one.
+
+    Installed packages that are Protected count as essential: neither is ever removed.
+    """
     name, version = fields["Package"].strip(), fields["Version"].strip()
     source = _SOURCE.match(fields.get("Source", "").strip())
     listed = origin >= 0
@@ -33,7 +40,7 @@ def package_from_fields(fields: dict[str, str], *, origin: int = -1) -> BinaryPa
         source=source[1] if source else name,
         source_version=(source[2] if source else None) or version,
         priority=fields.get("Priority", "optional").strip(),
-        essential=fields.get("Essential", "no").strip() == "yes",
+        essential=_is_yes(fields, "Essential") or (not listed and _is_yes(fields, "Protected")),
         multi_arch=fields.get("Multi-Arch", "no").strip(),
         pre_depends=relations("Pre-Depends"),
         depends=relations("Depends"),
