@@ -404,5 +404,7 @@ def test_a_misspelt_name() -> None:
 def test_no_wheel_for_the_platform() -> None:
     index = FakeIndex({"a": {"1": Made(tags=("cp311-cp311-manylinux_2_17_aarch64",))}})
     assert refusal(index, "a").endswith(
-        "hint: a has no wheel for this platform: drop the platform or the package"
+        "  no version of a can be used\n"
+        "  not usable: a 1: has no wheel that fits\n"
+        "hint: no wheel of a fits: choose another Python or platform, or loosen it"
     )

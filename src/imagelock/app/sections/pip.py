@@ -105,7 +105,7 @@ def pip_section(
                     overrides=spec.overrides,
                     target=targets[platform],
                     index=index,
-                    policy=_policy(spec, platform, context.now, options, previous),
+                    policy=pip_policy(spec, platform, context.now, options, previous),
                 )
             except ImagelockError as error:
                 error.where = ", ".join(filter(None, (error.where, f"platform {platform}")))
@@ -113,13 +113,14 @@ def pip_section(
     return _joined(resolutions, context.http)
 
 
-def _policy(
+def pip_policy(
     spec: PipSpec,
     platform: Platform,
     now: datetime,
     options: ResolveOptions,
     previous: Lock | None,
 ) -> Policy:
+    """What the spec, the options and the previous lock allow on a platform."""
     limits = [cutoff(spec.exclude_newer, now=now)] if spec.exclude_newer else []
     if options.as_of is not None:
         limits.append(options.as_of)

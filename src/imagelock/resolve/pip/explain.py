@@ -6,14 +6,28 @@ from collections.abc import Iterable, Iterator
 
 from imagelock.model.errors import NoSolution
 from imagelock.model.names import PipName
-from imagelock.resolve.pip.policy import NO_WHEEL, ONLY_SDIST, TOO_NEW, WRONG_PYTHON, YANKED
+from imagelock.resolve.pip.policy import (
+    NO_WHEEL,
+    ONLY_SDIST,
+    TOO_NEW,
+    WRONG_HASH,
+    WRONG_PYTHON,
+    YANKED,
+)
 from imagelock.resolve.pip.proof import Fact, Packages
-from imagelock.resolve.pip.provider import IMPOSSIBLE, Key, Provider
+from imagelock.resolve.pip.provider import IMPOSSIBLE, Key
 
 _SHOWN = 6
 _VARIANTS = 2
 _PROJECTS = 3
 _REASONS = 3
+_STEPS = {
+    NO_WHEEL: "no wheel of {name} fits: choose another Python or platform, or loosen it",
+    ONLY_SDIST: 'write allow-sdist = ["{name}"] under [pip] to build it from source',
+    TOO_NEW: "choose a later exclude-newer, or a shorter span",
+    WRONG_HASH: "compare the hashes in the requirements file with those of the index",
+    YANKED: "a yanked version has to be pinned by the spec itself: {name}=={version}",
+}
 
 
 def explain(packages: Packages, facts: Iterable[Fact]) -> NoSolution:
@@ -28,11 +42,11 @@ def explain(packages: Packages, facts: Iterable[Fact]) -> NoSolution:
         for specifier in packages.provider.constraints(name):
             lines[f"a constraint says {name}{specifier}"] = None
     for name in conflicts[:_PROJECTS]:
-        lines.update(dict.fromkeys(_versions(packages.provider, name)))
+        lines.update(dict.fromkeys(_versions(packages, name, ordered)))
     text = "\n".join(f"  {line}" for line in lines)
     return NoSolution(
         f"no set of versions satisfies all requirements\n{text}",
-        hint=_hint(packages.provider, conflicts),
+        hint=_hint(packages, conflicts, ordered),
     )
 
 
@@ -117,24 +131,34 @@ def _conflicts(packages: Packages, facts: list[Fact]) -> list[PipName]:
     ] or list(wanted)
 
 
-def _versions(provider: Provider, name: PipName) -> Iterator[str]:
-    listing = provider.catalog.complete(name)
+def _unusable(packages: Packages, name: PipName, facts: list[Fact]) -> dict[str, list[str]]:
+    """Versions that a hopeless wish allows, by the reason why none of them can be used."""
+    listing = packages.provider.catalog.complete(name)
+    hopeless = [
+        fact.wish for fact in facts if fact.wish.name == name and not packages.mask(fact.wish)
+    ]
+    reasons: dict[str, list[str]] = {}
+    for entry in listing.entries:
+        if any(wish.allows(entry.version) for wish in hopeless):
+            choice = packages.provider.catalog.choice(listing, entry)
+            if choice.file is None:
+                reasons.setdefault(choice.reason, []).append(entry.version)
+            elif packages.provider.catalog.usable(listing, entry) is None:
+                reasons.setdefault(YANKED, []).append(entry.version)
+    return reasons
+
+
+def _versions(packages: Packages, name: PipName, facts: list[Fact]) -> Iterator[str]:
+    catalog = packages.provider.catalog
+    listing = catalog.complete(name)
     if listing.project is None:
         yield f"no index has a project {name}"
         return
-    usable: list[str] = []
-    reasons: dict[str, list[str]] = {}
-    for entry in listing.entries:
-        choice = provider.catalog.choice(listing, entry)
-        if choice.file is None:
-            reasons.setdefault(choice.reason, []).append(entry.version)
-        elif provider.catalog.usable(listing, entry) is None:
-            reasons.setdefault(YANKED, []).append(entry.version)
-        else:
-            usable.append(entry.version)
+    usable = [entry.version for entry in listing.entries if catalog.usable(listing, entry)]
     yield f"there is {name} {_some(usable)}" if usable else f"no version of {name} can be used"
+    reasons = _unusable(packages, name, facts)
     for reason in sorted(reasons, key=lambda reason: -len(reasons[reason]))[:_REASONS]:
-        yield f"not usable: {name} {_some(reasons[reason])} {reason}"
+        yield f"not usable: {name} {_some(reasons[reason])}: {reason}"
 
 
 def _some(versions: list[str]) -> str:
@@ -142,20 +166,14 @@ def _some(versions: list[str]) -> str:
     return f"{shown} and {len(versions) - _SHOWN} older" if len(versions) > _SHOWN else shown
 
 
-def _hint(provider: Provider, names: list[PipName]) -> str:
+def _hint(packages: Packages, names: list[PipName], facts: list[Fact]) -> str:
+    """The next step, after what is wrong with the newest version that was wished for."""
     for name in names:
-        listing = provider.catalog.complete(name)
-        if listing.project is None:
+        if packages.provider.catalog.complete(name).project is None:
             return f"is '{name}' spelt as on the index, and is the index in [pip]?"
-        if any(provider.catalog.usable(listing, entry) for entry in listing.entries):
-            continue
-        reasons = [provider.catalog.choice(listing, entry).reason for entry in listing.entries]
-        if ONLY_SDIST in reasons:
-            return f'write allow-sdist = ["{name}"] under [pip] to build it from source'
-        if NO_WHEEL in reasons:
-            return f"{name} has no wheel for this platform: drop the platform or the package"
-        if any(reason.startswith(WRONG_PYTHON) for reason in reasons):
-            return f"{name} needs another Python: change python in the spec"
-        if TOO_NEW in reasons:
-            return "choose a later exclude-newer, or a shorter span"
+        for reason, versions in _unusable(packages, name, facts).items():
+            if reason.startswith(WRONG_PYTHON):
+                return f"{name} {versions[0]} needs another Python: change python in the spec"
+            if reason in _STEPS:
+                return _STEPS[reason].format(name=name, version=versions[0])
     return "loosen one of these requirements, or write an override under [pip]"

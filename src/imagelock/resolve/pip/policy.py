@@ -40,7 +40,8 @@ class Preference:
 class Policy:
     """What a resolution allows besides its requirements.
 
-    ``exclude_newer`` is a UTC time: files uploaded later, or at an unknown time, do not exist.
+    ``exclude_newer`` is a UTC time: files uploaded then or later, or at an unknown time, do not
+    exist.
     ``preferences`` are versions to try first; one with a file keeps that file, even if it was
     yanked since (a lock does not move by itself). ``allow_sdist`` names projects whose sdist may
     stand in where no wheel fits. ``hashes`` are, by project, the only ones allowed
@@ -155,7 +156,7 @@ class Chooser:
         if limit is None:
             return True
         time = uploaded_at(file.uploaded) if file.uploaded else None
-        return time is not None and time <= limit
+        return time is not None and time < limit
 
     def choose(
         self, name: PipName, files: Iterable[IndexFile], *, version: str | None = None
