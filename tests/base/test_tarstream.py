@@ -140,3 +140,73 @@ def test_sparse_files_are_stepped_over() -> None:
     after = tar_of([Entry("after", b"y")])
     data = bytes(header) + b"\0" * 512 + b"z" * 600 + b"\0" * 424 + after
     assert [path for path, _ in read(data)[0]] == ["sparse", "after"]
+
+
+def header(name: str, kind: bytes, size: int = 0) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def padded(data: bytes) -> bytes:
+    return data + b"\0" * (-len(data) % 512)
+
+
+@pytest.mark.parametrize(
+    "records",
+    [b"x", b"99 path=a\n", b"8 path=a", b"0 path=a\n", b"path=a\n", b"10 path:aa\n", b"-5 a=b\n"],
+)
+def test_pax_records_that_cannot_be_read(records: bytes) -> None:
+    data = header("h", tarfile.XHDTYPE, len(records)) + padded(records) + header("a", b"0")
+    with pytest.raises(IntegrityError, match="pax header"):
+        read(data)
+
+
+def test_a_pax_size_that_is_none() -> None:
+    records = b"13 size=minus\n"
+    data = header("h", tarfile.XHDTYPE, len(records)) + padded(records) + header("a", b"0")
+    with pytest.raises(IntegrityError, match="pax header"):
+        read(data)
+
+
+def test_global_headers_are_stepped_over() -> None:
+    records = b"16 comment=hello\n"
+    data = header("g", tarfile.XGLTYPE, len(records)) + padded(records)
+    assert read(data + tar_of([Entry("a", b"x")]))[0] == [("a", b"x")]
+
+
+def test_sizes_beyond_octal_are_read() -> None:
+    info = tarfile.TarInfo("huge")
+    info.size = 1 << 40
+    with pytest.raises(IntegrityError, match="ends in the middle"):
+        read(info.tobuf(tarfile.GNU_FORMAT))
+
+
+def test_a_header_without_a_number() -> None:
+    data = bytearray(header("a", b"0"))
+    data[124:136] = b"not a number"
+    data[148:156] = b" " * 8
+    data[148:156] = b"%06o\0 " % sum(data)
+    with pytest.raises(IntegrityError, match="no size"):
+        read(bytes(data))
+
+
+def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    tar = tar_of([Entry(str(number), b"") for number in range(5)])
+    monkeypatch.setattr("imagelock.resolve.base.tarstream._MOST_MEMBERS", 4)
+    with pytest.raises(IntegrityError, match="more than 4 members"):
+        read(tar)
+    monkeypatch.setattr("imagelock.resolve.base.tarstream._LARGEST_LAYER", 1000)
+    with pytest.raises(IntegrityError, match="more than 1000 bytes"):
+        read(gzip.compress(tar))
+
+
+def test_a_few_bytes_are_no_layer_and_none_are_an_empty_one() -> None:
+    with pytest.raises(IntegrityError, match="a few bytes"):
+        read(b"x")
+    assert read(b"") == ([], sha256_of(b""))
+
+
+def test_a_file_whose_name_ends_with_a_slash_is_a_folder() -> None:
+    reader = LayerReader(io.BytesIO(header("old/", b"\0") + b"\0" * 1024), where="layer")
+    assert [(member.path, member.kind) for member in reader.members()] == [("old", Kind.FOLDER)]

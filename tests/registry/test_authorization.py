@@ -270,3 +270,70 @@ def test_challenges(header: str, scheme: str, parameters: dict[str, str]) -> Non
 def test_unknown_challenges_are_none() -> None:
     assert parse_challenge("") is None
     assert parse_challenge('Negotiate, Digest realm="Bearer"') is None
+
+
+def test_the_files_credentials_are_looked_for_in(tmp_path: Path) -> None:
+    home, podman, run = tmp_path / "home", tmp_path / "auth.json", tmp_path / "run"
+    (home / ".docker").mkdir(parents=True)
+    (run / "containers").mkdir(parents=True)
+    files = {
+        home / ".docker" / "config.json": "docker",
+        podman: "podman",
+        run / "containers" / "auth.json": "session",
+    }
+    for path, name in files.items():
+        path.write_text(json.dumps({"auths": {"r.io": {"username": name, "password": "x"}}}))
+
+    def user(environment: dict[str, str]) -> str | None:
+        found = find_credential("r.io", environment=environment)
+        return found.user if found else None
+
+    session = {"XDG_RUNTIME_DIR": str(run)}
+    assert user({**session, "HOME": str(home)}) == "docker"
+    assert user({**session, "DOCKER_CONFIG": str(tmp_path)}) == "session"
+    assert user({**session, "REGISTRY_AUTH_FILE": str(podman)}) == "podman"
+    assert user({}) is None
+    assert find_credential("other.io", environment={"HOME": str(home)}) is None
+
+
+def test_docker_hub_goes_by_its_old_name(tmp_path: Path) -> None:
+    config: dict[str, object] = {"auths": {"https://index.docker.io/v1/": {"auth": AUTH}}}
+    environment = docker_config(tmp_path, config)
+    found = find_credential("docker.io", environment=environment)
+    assert found is not None
+    assert (found.user, found.secret) == (USER, PASSWORD)
+    assert PASSWORD not in repr(found)
+
+
+def test_a_helper_may_give_an_identity_token(tmp_path: Path) -> None:
+    answer = json.dumps({"Username": "<token>", "Secret": PASSWORD})
+    helper(tmp_path, "token", f"cat >/dev/null; echo '{answer}'")
+    environment = docker_config(tmp_path, {"credHelpers": {"r.io": "token"}})
+    found = find_credential("r.io", environment=environment)
+    assert found is not None
+    assert (found.user, found.secret, found.is_token) == ("", PASSWORD, True)
+
+
+@pytest.mark.parametrize("name", ["../evil", "a b", "a/b"])
+def test_a_helper_is_a_name_not_a_path(name: str, tmp_path: Path) -> None:
+    environment = docker_config(tmp_path, {"credsStore": name})
+    with pytest.raises(UsageError, match="expected the name of a credential helper"):
+        find_credential("r.io", environment=environment)
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "config.json").mkdir()
+    with pytest.raises(UsageError, match="cannot be read"):
+        find_credential("r.io", environment={"DOCKER_CONFIG": str(tmp_path)})
+
+
+def test_odd_entries_are_no_credentials(tmp_path: Path) -> None:
+    odd = {"r.io": "text", "https://r.io": {"auth": ""}, "http://r.io": {"username": USER}}
+    configs: tuple[dict[str, object], ...] = (
+        {"auths": odd},
+        {"auths": []},
+        {"credHelpers": {"r.io": 1}},
+        {"credsStore": 1},
+    )
+    for config in configs:
+        assert find_credential("r.io", environment=docker_config(tmp_path, config)) is None
