@@ -9,6 +9,7 @@ from imagelock.lock.checks import Wrong
 from imagelock.lock.consistency import check_consistent
 from imagelock.lock.document import from_document
 from imagelock.lock.normal import normalise
+from imagelock.lock.read import read_toml
 from imagelock.model.errors import LockError
 from imagelock.model.lock import Lock
 
@@ -42,7 +43,7 @@ def _parse(data: bytes, source: str) -> dict[str, object]:
         msg = f"expected UTF-8, got the byte 0x{data[error.start]:02x} at offset {error.start}"
         raise LockError(msg, where=source, hint=_HINT) from None
     try:
-        return tomllib.loads(text)
+        return read_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(text.replace("\r\n", "\n"), str(error), source) from None
     except RecursionError:
