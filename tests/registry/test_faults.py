@@ -12,7 +12,8 @@ import pytest
 
 from imagelock.fetch.http import Http
 from imagelock.fetch.store import Store
-from imagelock.model.errors import IntegrityError, NetworkError
+from imagelock.model.errors import IntegrityError, NetworkError, NotFound
+from imagelock.model.names import digest
 from imagelock.model.platform import Platform
 from imagelock.registry.client import RegistryClient
 from imagelock.registry.credentials import Credential
@@ -202,3 +203,19 @@ def test_a_layer_cut_short_goes_on_where_it_stopped(server: LocalServer, tmp_pat
     assert layer.read_bytes() == LAYER
     assert sum(progress) == len(LAYER)
     assert server.asked(path)[-1].headers["range"] == f"bytes={len(LAYER) - 4}-"
+
+
+def test_a_blob_whose_storage_refuses_head(server: LocalServer, tmp_path: Path) -> None:
+    """Signed URLs are good for one method; a layer must be read without the manifest before it."""
+    path = f"/v2/team/app/blobs/{sha256_of(LAYER)}"
+    image = source(tmp_path).image(name_of(server), digest(sha256_of(MANIFEST_DATA)), AMD64)
+
+    def no_head(request: Request) -> Answer:
+        return Answer(status=403) if request.method == "HEAD" else Answer(LAYER)
+
+    server.routes[path] = no_head
+    later = source(tmp_path)
+    assert later.layer(name_of(server), image.layers[0]).read_bytes() == LAYER
+    server.routes[path] = Answer(status=404)
+    with pytest.raises(NotFound, match="no such image"):
+        source(tmp_path / "fresh").layer(name_of(server), image.layers[0])
