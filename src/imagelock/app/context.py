@@ -54,11 +54,13 @@ class Context:
 class ResolveOptions:
     """How `lock` was called: what may move, and as of when.
 
-    ``upgrade`` lets everything move, ``upgrade_names`` the named packages; ``as_of`` is a UTC time.
+    ``upgrade`` lets everything move, ``upgrade_names`` the named packages, ``security`` those
+    that a security suite has newer versions of; ``as_of`` is a UTC time.
     """
 
     upgrade: bool = False
     upgrade_names: frozenset[str] = frozenset()
+    security: bool = False
     as_of: datetime | None = None
 
     def may_move(self, name: str) -> bool:

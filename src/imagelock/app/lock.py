@@ -95,6 +95,8 @@ def resolve_lock(
     """The lock of a spec, with the pins of ``previous`` where nothing asks them to move."""
     from imagelock.app.resolution import Resolution  # every resolver; `lock --check` needs none
 
+    if options.security and previous is not None:
+        options = _with_security(previous, context, options, spec_folder)
     sections = _sections_to_resolve(spec, previous, options)
     chosen = _platforms_to_resolve(spec, previous, platforms)
     resolution = Resolution(
@@ -111,6 +113,15 @@ def resolve_lock(
     recipe = previous.recipe if previous and not options.upgrade else NEWEST_RECIPE
     lock = normalise(replace(resolution.lock(), recipe=recipe))
     return _keep_what_did_not_move(lock, previous)
+
+
+def _with_security(
+    previous: Lock, context: Context, options: ResolveOptions, spec_folder: Path
+) -> ResolveOptions:
+    from imagelock.app.outdated import security_names
+
+    names = security_names(previous, context=context, spec_folder=spec_folder)
+    return replace(options, upgrade_names=options.upgrade_names | names)
 
 
 def _sections_to_resolve(

@@ -34,6 +34,21 @@ def lazy(module: str, function: str = "run") -> Command:
     return call
 
 
+def _lock_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("path", metavar="SPEC|LOCK")
+    command.add_argument("--lock", metavar="PATH", help="the lock file; default: beside the spec")
+
+
+def _platform_argument(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--platform",
+        action="append",
+        default=[],
+        metavar="P",
+        help="one of the lock's platforms; may be repeated; default: all of them",
+    )
+
+
 def _init(commands: Commands, common: argparse.ArgumentParser) -> None:
     init = commands.add_parser("init", parents=[common], help="write a new spec")
     init.add_argument("spec", nargs="?", default="image.toml", help="the file (%(default)s)")
@@ -77,6 +92,11 @@ def _lock(commands: Commands, common: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="let this package move; may be repeated",
     )
+    moves.add_argument(
+        "--security",
+        action="store_true",
+        help="let the packages move that a security suite has newer versions of",
+    )
     lock.add_argument(
         "--as-of", metavar="DATE", help="resolve as on this day (YYYY-MM-DD or RFC 3339)"
     )
@@ -96,20 +116,19 @@ def _build(commands: Commands, common: argparse.ArgumentParser) -> None:
     build = commands.add_parser(
         "build", parents=[common], help="build the image of a lock", epilog=EXIT_CODES
     )
-    build.add_argument("path", metavar="SPEC|LOCK")
-    build.add_argument("--lock", metavar="PATH", help="the lock file; default: beside the spec")
+    _lock_arguments(build)
     build.add_argument("--builder", metavar="NAME", help="the builder; default: the spec's")
     build.add_argument(
         "--output",
-        metavar="oci:DIR|oci-archive:FILE",
+        metavar="oci:DIR|oci-archive:FILE|registry",
         help="where the image goes; default: the store",
     )
+    _platform_argument(build)
     build.add_argument(
-        "--platform",
-        action="append",
-        default=[],
-        metavar="P",
-        help="one of the lock's platforms; may be repeated; default: all of them",
+        "--push", action="store_true", help="push it to the spec's registry; also --output registry"
+    )
+    build.add_argument(
+        "--force", action="store_true", help="push although the tag names another image"
     )
     build.add_argument("--offline", action="store_true", help="use the store alone")
     build.add_argument("--dry-run", action="store_true", help="show the plan, build nothing")
@@ -141,8 +160,7 @@ def _diff(commands: Commands, common: argparse.ArgumentParser) -> None:
 
 def _tag(commands: Commands, common: argparse.ArgumentParser) -> None:
     tag = commands.add_parser("tag", parents=[common], help="the tag of a lock")
-    tag.add_argument("path", metavar="SPEC|LOCK")
-    tag.add_argument("--lock", metavar="PATH", help="the lock file; default: beside the spec")
+    _lock_arguments(tag)
     tag.add_argument(
         "--canonical",
         action="store_true",
@@ -153,9 +171,35 @@ def _tag(commands: Commands, common: argparse.ArgumentParser) -> None:
 
 def _show(commands: Commands, common: argparse.ArgumentParser) -> None:
     show = commands.add_parser("show", parents=[common], help="what a lock holds")
-    show.add_argument("path", metavar="SPEC|LOCK")
-    show.add_argument("--lock", metavar="PATH", help="the lock file; default: beside the spec")
+    _lock_arguments(show)
     show.set_defaults(command=lazy("show"))
+
+
+def _outdated(commands: Commands, common: argparse.ArgumentParser) -> None:
+    outdated = commands.add_parser(
+        "outdated", parents=[common], help="the locked packages that have newer versions"
+    )
+    _lock_arguments(outdated)
+    _platform_argument(outdated)
+    outdated.set_defaults(command=lazy("outdated"))
+
+
+def _image(commands: Commands, common: argparse.ArgumentParser) -> None:
+    exists = commands.add_parser(
+        "exists",
+        parents=[common],
+        help="is the image in its registry: yes 0, no 1, unknown 4",
+    )
+    _lock_arguments(exists)
+    _platform_argument(exists)
+    exists.set_defaults(command=lazy("image", "run_exists"))
+    verify = commands.add_parser(
+        "verify", parents=[common], help="does an image hold what a lock says"
+    )
+    verify.add_argument("path", metavar="LOCK")
+    verify.add_argument("image", metavar="IMAGE", help="oci:DIR, or a reference in a registry")
+    _platform_argument(verify)
+    verify.set_defaults(command=lazy("image", "run_verify"))
 
 
 def _graph(commands: Commands, common: argparse.ArgumentParser) -> None:
@@ -165,8 +209,7 @@ def _graph(commands: Commands, common: argparse.ArgumentParser) -> None:
     why.add_argument("--lock", metavar="PATH", help="the lock file; default: beside the spec")
     why.set_defaults(command=lazy("graph", "run_why"))
     tree = commands.add_parser("tree", parents=[common], help="what requires what")
-    tree.add_argument("path", metavar="SPEC|LOCK")
-    tree.add_argument("--lock", metavar="PATH", help="the lock file; default: beside the spec")
+    _lock_arguments(tree)
     tree.add_argument("--kind", choices=("apt", "conda", "pip"), help="one kind alone")
     tree.add_argument("--depth", type=int, default=99, metavar="N", help="levels to show")
     tree.add_argument("--base", action="store_true", help="the packages of the base too")
@@ -177,15 +220,8 @@ def _fetch(commands: Commands, common: argparse.ArgumentParser) -> None:
     fetch = commands.add_parser(
         "fetch", parents=[common], help="fill the store with what a lock needs, to build offline"
     )
-    fetch.add_argument("path", metavar="SPEC|LOCK")
-    fetch.add_argument("--lock", metavar="PATH", help="the lock file; default: beside the spec")
-    fetch.add_argument(
-        "--platform",
-        action="append",
-        default=[],
-        metavar="P",
-        help="one of the lock's platforms; may be repeated; default: all of them",
-    )
+    _lock_arguments(fetch)
+    _platform_argument(fetch)
     fetch.set_defaults(command=lazy("fetch"))
 
 
@@ -228,6 +264,8 @@ ALL: Final = (
     _tag,
     _show,
     _graph,
+    _outdated,
+    _image,
     _fetch,
     _store,
     _completion,

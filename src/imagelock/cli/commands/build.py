@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from imagelock.app.build import (
     BuildOrder,
@@ -12,10 +13,11 @@ from imagelock.app.build import (
     plans,
     stored_layout,
 )
+from imagelock.app.context import Context
 from imagelock.app.files import locate
-from imagelock.cli.commands.common import make_context, parse_platforms
+from imagelock.cli.commands.common import flag, make_context, parse_platforms
 from imagelock.cli.report import Report
-from imagelock.model.errors import ExitCode
+from imagelock.model.errors import ExitCode, UsageError
 from imagelock.model.image import BuildResult, BuiltImage, BuiltLayer
 from imagelock.model.platform import Platform
 
@@ -30,7 +32,15 @@ def run(options: argparse.Namespace, report: Report) -> int:
         _show_plan(order, platforms, report)
         return ExitCode.DONE
     context = make_context(report, offline=options.offline)
-    output = options.output or f"oci:{stored_layout(context, order)}"
+    push = options.push or options.output == "registry"
+    layout = stored_layout(context, order)
+    output = options.output if options.output not in {None, "registry"} else f"oci:{layout}"
+    if push and not output.startswith("oci:"):
+        raise UsageError(
+            "--push goes with an OCI layout",
+            where="--output",
+            hint="leave --output away, or make it oci:DIR",
+        )
 
     def layer_done(layer: BuiltLayer) -> None:
         state = "reused" if layer.cached else "made"
@@ -45,12 +55,35 @@ def run(options: argparse.Namespace, report: Report) -> int:
         builder=options.builder,
         layer_done=layer_done,
     )
+    if push:
+        _push(order, Path(output.removeprefix("oci:")), context, options, report)
     report.value(result_json(result))
     for image in result.images:
         report.line(f"{image.platform}  {image.manifest.digest}")
     report.line(f"{result.reference}@{result.index.digest}")
     report.done(f"wrote {output}")
     return ExitCode.DONE
+
+
+def _push(
+    order: BuildOrder,
+    layout: Path,
+    context: Context,
+    options: argparse.Namespace,
+    report: Report,
+) -> None:
+    from imagelock.app.push import push_layout
+    from imagelock.lock import encode_lock
+
+    pushed = push_layout(
+        layout,
+        order.reference,
+        context=context,
+        lock=order.lock,
+        lock_data=encode_lock(order.lock),
+        force=options.force or flag("IMAGELOCK_FORCE_PUSH"),
+    )
+    report.done(f"pushed {pushed.reference}")
 
 
 def result_json(result: BuildResult) -> dict[str, object]:

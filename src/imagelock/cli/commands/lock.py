@@ -58,6 +58,7 @@ def _lock(places: list[Located], options: argparse.Namespace, report: Report) ->
     resolve = ResolveOptions(
         upgrade=options.upgrade,
         upgrade_names=frozenset(options.upgrade_package),
+        security=options.security,
         as_of=parse_moment(options.as_of),
     )
     results = []
