@@ -130,7 +130,7 @@ apt (2)
 conda (1)
   _libgcc_mutex  0.1  asked for  [linux/amd64]
 
-pip (4)
+pip (3)
   numpy   2.4.0   asked for >=2; by pandas  [linux/amd64]
   numpy   2.3.5   asked for >=2; by pandas  [linux/arm64]
   pandas  2.3.3   asked for >=2.2

@@ -132,7 +132,8 @@ def show_text(lock: Lock, *, tag: str) -> str:
     )
     for title, pins in groups:
         if pins:
-            lines += ["", f"{title} ({len(pins)})", *_rows(pins, lock)]
+            count = len({_label(pin) for pin in pins})
+            lines += ["", f"{title} ({count})", *_rows(pins, lock)]
     if lock.apt_removals:
         lines += ["", f"removed from the base ({len(lock.apt_removals)})"]
         lines += [
@@ -141,19 +142,30 @@ def show_text(lock: Lock, *, tag: str) -> str:
     return "".join(f"{printable(line)}\n" for line in lines)
 
 
-def _rows(pins: tuple[AptPin | CondaPin | PipPin, ...], lock: Lock) -> Iterator[str]:
-    names = [_label(pin) for pin in pins]
-    name_width = max(map(len, names))
-    version_width = max(len(pin.version) for pin in pins)
-    for name, pin in zip(names, pins, strict=True):
-        asked = [edge for edge in pin.required_by if edge.name == SPEC_ROOT]
-        others = [edge.name for edge in pin.required_by if edge.name != SPEC_ROOT]
-        because = [f"asked for {asked[0].specifier}".rstrip()] if asked else []
-        if others:
-            more = f" and {len(others) - 2} more" if len(others) > 2 else ""
-            because.append(f"by {', '.join(others[:2])}{more}")
-        row = f"  {name:<{name_width}}  {pin.version:<{version_width}}  {'; '.join(because)}"
-        yield row.rstrip() + _on(pin.platforms, lock)
+def _rows(pins: tuple[AptPin | CondaPin | PipPin, ...], lock: Lock) -> list[str]:
+    """A line for each version of a package, whatever the number of its files."""
+    found: dict[tuple[str, str, str], set[Platform]] = {}
+    for pin in pins:
+        key = (_label(pin), pin.version, _because(pin.required_by))
+        found.setdefault(key, set()).update(pin.platforms)
+    name_width = max(len(name) for name, _, _ in found)
+    version_width = max(len(version) for _, version, _ in found)
+    return [
+        f"  {name:<{name_width}}  {version:<{version_width}}  {because}".rstrip()
+        + _on(tuple(sorted(platforms)), lock)
+        for (name, version, because), platforms in found.items()
+    ]
+
+
+def _because(edges: tuple[Requirer, ...]) -> str:
+    """Who requires a package, in a few words."""
+    asked = [edge.specifier for edge in edges if edge.name == SPEC_ROOT]
+    others = [edge.name for edge in edges if edge.name != SPEC_ROOT]
+    because = [f"asked for {asked[0]}".rstrip()] if asked else []
+    if others:
+        more = f" and {len(others) - 2} more" if len(others) > 2 else ""
+        because.append(f"by {', '.join(others[:2])}{more}")
+    return "; ".join(because)
 
 
 def _label(pin: AptPin | CondaPin | PipPin) -> str:
