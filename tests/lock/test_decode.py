@@ -54,6 +54,7 @@ def refusal(data: bytes) -> LockError:
         ('context = "../spec"', 'context = "/spec"', "context", "expected a relative path, got '/spec'"),
         ('index = "https://pypi.example/simple/"', 'index = "https://me:pw@pypi.example/simple/"', "roots.pip.index", "expected a URL without credentials, got one with a user for pypi.example"),
         ('  "https://extra.example/simple/",', '  "https://token@extra.example/simple/",', "roots.pip.extra-indexes[0]", "expected a URL without credentials, got one with a user for extra.example"),
+        ('  "https://channel.example/acme/",', '  "https://h/t/tk-123/acme",', "roots.conda.channels[1]", "expected a channel without credentials, got one with a token in its path"),
         ('uris = "https://apt.example/debian/"', 'uris = "https://u:p@apt.example/debian/"', "roots.apt.source[0].uris", "expected a URL without credentials, got one with a user for apt.example"),
         ('url = "https://apt.example/debian/"', 'url = "https://u:p@apt.example/debian/"', "archive[0].url", "expected a URL without credentials, got one with a user for apt.example"),
         ('url = "https://apt.example/debian/"', 'url = "https://apt.example/debian"', "archive[0].url", "expected an http or https URL that ends in '/', got 'https://apt.example/debian'"),

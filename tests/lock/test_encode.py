@@ -57,6 +57,7 @@ def with_index(date: datetime) -> Lock:
         (with_pip(artifact=artifact("pypi", "../x.whl")), "pip[0].path"),
         (with_pip(artifact=artifact("pypi", "x.whl", -1)), "pip[0].size"),
         (with_pip(artifact=artifact("nowhere", "x.whl")), "pip[0].archive"),
+        (with_pip(version=None), "pip[0].version"),
         (with_pip(version="1 --index-url http://evil"), "pip[0].version"),
         (with_pip(platforms=(Platform("linux/386"),)), "pip[0].platforms"),
         (with_pip(platforms=()), "pip[0].platforms"),

@@ -106,6 +106,15 @@ def no_credentials(text: str) -> str:
     return text
 
 
+def channel(text: str) -> str:
+    """Refuse a conda channel with credentials, also those in its path (``/t/TOKEN/``)."""
+    no_credentials(text)
+    if re.search(r"/t/[^/]+(?:/|\Z)", text):
+        msg = "expected a channel without credentials, got one with a token in its path"
+        raise Wrong(msg, hint="credentials belong in ~/.netrc, where only fetching reads them")
+    return text
+
+
 def archive_url(text: str) -> str:
     """Check the URL of an archive: http or https, no credentials, a '/' at its end."""
     no_credentials(text)

@@ -10,7 +10,7 @@ from imagelock.lock.document import TOP_KEYS, to_document
 from imagelock.lock.normal import normalise
 from imagelock.lock.pins import SECTIONS
 from imagelock.lock.roots import HEADED
-from imagelock.lock.toml import field_lines, flat_table, has_header, headed, nested_table
+from imagelock.lock.toml import field_lines, flat_table, has_header, headed, key_text, nested_table
 from imagelock.model.errors import LockError
 from imagelock.model.lock import Lock
 
@@ -56,7 +56,7 @@ def _lines(document: dict[str, object]) -> list[str]:
         lines += _section(section.key, section.comment, document)
     for key, value in later.items():
         if has_header(value):
-            lines += headed(key, value)
+            lines += headed(key_text(key), value)
     lines += _section(SECTIONS[-1].key, SECTIONS[-1].comment, document)
     lines.append("")
     return lines[:-1]

@@ -95,6 +95,9 @@ class Text:
 
     def encode(self, value: object, context: Context, place: str) -> object:  # noqa: ARG002
         """The string itself, checked."""
+        if not isinstance(value, str | Platform):
+            msg = f"expected {self.expected}, got {value!r}"
+            raise Wrong(msg)
         text = str(value)
         self.read(text)
         return text

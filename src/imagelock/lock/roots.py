@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from imagelock.lock.checks import copy_source, no_credentials, relative_path
+from imagelock.lock.checks import channel, copy_source, no_credentials, relative_path
 from imagelock.lock.kinds import Choice, Flag, Platforms, Scalar, Text
 from imagelock.lock.lists import Pairs, Strings
 from imagelock.lock.pins import ABSOLUTE, LINE
@@ -35,6 +35,7 @@ from imagelock.model.spec import (
 
 ANY: Final = Text()
 URL: Final = Text(check=no_credentials)
+CHANNEL: Final = Text(check=channel)
 RELATIVE: Final = Text(r"[^/\\].*", "a relative path", check=relative_path, says=True)
 COPIED: Final = Text(r"[^/\\].*", "a relative path", check=copy_source, says=True)
 LINES: Final = Strings(LINE)
@@ -121,7 +122,7 @@ APT: Final = Table(
 CONDA: Final = Table(
     CondaSpec,
     Field("packages", "packages", LINES, "Match specs."),
-    Field("channels", "channels", Strings(URL), "Channels, the first the strongest."),
+    Field("channels", "channels", Strings(CHANNEL), "Channels, the first the strongest."),
     Field("channel-priority", "channel_priority", Choice(ChannelPriority), "How channels rank."),
 )
 GPU: Final = Table(
