@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from imagelock.build.oci.apt import AptBuilder, find_apt_layers
-from imagelock.build.oci.cache import CachedLayer, LayerCache
+from imagelock.build.oci.cache import CachedLayer, LayerCache, SharedLayers
 from imagelock.build.oci.compare import Difference, LayerFile, first_difference
 from imagelock.build.oci.config import (
     base_diff_ids,
@@ -60,7 +60,8 @@ class BuildContext:
     """What a build asks of the outside.
 
     ``folder`` is where copies and sources are relative to. ``source_of`` gives what reads a base
-    image. ``step_done`` is told of each layer as it is there.
+    image. ``step_done`` is told of each layer as it is there. ``shared_from`` and ``shared_to``
+    are where a team keeps its layers.
     """
 
     store: Store
@@ -68,6 +69,8 @@ class BuildContext:
     folder: Path
     source_of: Callable[[BasePin], ImageSource] | None = None
     step_done: Callable[[BuiltLayer], None] = field(default=lambda _layer: None)
+    shared_from: SharedLayers | None = None
+    shared_to: SharedLayers | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +160,14 @@ class OciBuilder:
     ) -> list[MadeImage]:
         """The images with their layers in the store, written nowhere; sorted by platform."""
         with ThreadPoolExecutor(_THREADS) as pool:
-            cache = LayerCache(context.store, self._compression, pool, self._fresh)
+            cache = LayerCache(
+                context.store,
+                self._compression,
+                pool,
+                self._fresh,
+                shared_from=context.shared_from,
+                shared_to=context.shared_to,
+            )
             return [
                 _PlatformBuild(lock, plan_image(lock, platform), context, cache).run()
                 for platform in _wanted(lock, platforms)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from imagelock.fetch.store import Store, disk_errors
 from imagelock.layers.entries import Layer
@@ -43,6 +43,18 @@ class CachedLayer:
     notes: dict[str, object]
 
 
+class SharedLayers(Protocol):
+    """Layers and their records kept where others find them too."""
+
+    def load(self, key: str) -> bool:
+        """Bring a layer and its record into the store; False when there is none."""
+        ...
+
+    def save(self, key: str) -> bool:
+        """Share a layer of the store; False when it was there."""
+        ...
+
+
 @dataclass(slots=True)
 class LayerCache:
     """Finds and makes layers of one compression. ``fresh``: nothing made before is used."""
@@ -51,6 +63,8 @@ class LayerCache:
     compression: Compression
     pool: Executor | None = None
     fresh: bool = False
+    shared_from: SharedLayers | None = None
+    shared_to: SharedLayers | None = None
 
     def key(self, *parts: str) -> str:
         """The key of a record: what the layer depends on, and how it is packed."""
@@ -58,7 +72,16 @@ class LayerCache:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def find(self, key: str, title: str) -> CachedLayer | None:
-        """The layer kept for a key, if its bytes are still there in their size."""
+        """The layer kept for a key here or where layers are shared; None when it must be made."""
+        found = self._find(key, title)
+        if found is None and not self.fresh and self.shared_from and self.shared_from.load(key):
+            found = self._find(key, title)
+        if found is not None and self.shared_to is not None:
+            self.shared_to.save(key)
+        return found
+
+    def _find(self, key: str, title: str) -> CachedLayer | None:
+        """The layer kept in the store, if its bytes are still there in their size."""
         value = None if self.fresh else self.store.record(_KIND, key)
         if not isinstance(value, dict):
             return None
@@ -139,6 +162,8 @@ class LayerCache:
         )
         if not self.fresh:
             self._keep(key, made)
+            if self.shared_to is not None:
+                self.shared_to.save(key)
         return made
 
     def _keep(self, key: str, made: CachedLayer) -> None:

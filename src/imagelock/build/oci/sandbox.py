@@ -115,11 +115,15 @@ class Sandbox:
         scratch = self.scratch()
         try:
             job = self._job("unpack", folder=str(scratch / "tree"), where=where)
-            process = self._start(
+            with self._start(
                 job, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-            )
-            _feed(tar, process)
-            _, error = process.communicate()
+            ) as process:
+                try:
+                    _feed(tar, process)
+                except BaseException:
+                    process.kill()
+                    raise
+                _, error = process.communicate()
             self._checked(process.returncode, error, where)
             target = self.trees / name
             try:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from imagelock.build.oci.inside.normal import NORMALISERS
 from imagelock.build.oci.inside.scrub import Scrub, scrub
 from imagelock.layers.entries import OPAQUE, WHITEOUT, Entry, Kind, sort_key
 
@@ -124,7 +125,7 @@ def _entry(path: str, status: os.stat_result, walk: _Walk) -> Entry:
         gid=status.st_gid,
         mtime=max(0, min(int(status.st_mtime), walk.epoch)),
         size=status.st_size if kind is Kind.FILE else 0,
-        content=_content(place),
+        content=_content(path, place, walk.epoch),
         link=link,
         device=(os.major(device), os.minor(device)),
         xattrs=((_CAPABILITY, capability),) if capability else (),
@@ -183,7 +184,11 @@ def _attribute(path: Path, name: str) -> bytes | None:
         return None
 
 
-def _content(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+def _content(path: str, place: Path, epoch: int) -> Iterator[bytes]:
+    normalise = NORMALISERS.get(path)
+    if normalise is not None:
+        yield normalise(place.read_bytes(), epoch)
+        return
+    with place.open("rb") as file:
         while chunk := file.read(_CHUNK):
             yield chunk

@@ -41,6 +41,11 @@ _DROPPED: Final = (
     r"etc/ssh/ssh_host_[a-z0-9]+_key(?:\.pub)?",
     r"etc/ssl/private/ssl-cert-snakeoil\.key",
     r"etc/ssl/certs/ssl-cert-snakeoil\.pem",
+    # A database cluster has an identity and times of its own: pg_createcluster makes one where
+    # the image runs.
+    r"var/lib/postgresql/[0-9]+/main(?:/.*)?",
+    r"etc/postgresql/[0-9]+/main(?:/.*)?",
+    r"var/log/postgresql/.+",
     # An identity of one machine.
     r"var/lib/dbus/machine-id",
     r"var/lib/systemd/random-seed",

@@ -1,0 +1,355 @@
+"""The tiers of the sandbox, what they keep out, and what kills leave behind."""
+
+from __future__ import annotations
+
+import io
+import os
+import pwd
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from imagelock.build.oci.sandbox import PATH, Sandbox, Tier, Work, open_sandbox
+from imagelock.build.oci.trees import Trees, tree_name
+from imagelock.layers.untar import read_tar
+from imagelock.model.errors import IntegrityError
+from imagelock.model.image import LAYER_TAR, BuiltLayer, Descriptor
+from imagelock.model.names import digest
+from support.archives import Member, tar_of
+
+pytestmark = [pytest.mark.root]
+
+
+def members(*listed: Member) -> bytes:
+    return tar_of(listed)
+
+
+def unpacked(sandbox: Sandbox, tar: bytes, name: str = "tree") -> Path:
+    sandbox.trees.mkdir(parents=True, exist_ok=True)
+    sandbox.unpack(io.BytesIO(tar), name, where="layer")
+    sandbox.close()
+    return sandbox.trees / name
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Sandbox:
+    return open_sandbox(tmp_path)
+
+
+def changed(sandbox: Sandbox, *commands: str, lower: tuple[str, ...]) -> dict[str, bytes]:
+    """What shell commands change over the layers, by path."""
+    scratch = sandbox.scratch()
+    work = Work(lower=lower, commands=tuple(("/bin/sh", "-c", c) for c in commands),
+                env=(("PATH", PATH),))  # fmt: skip
+    status, output = sandbox.run(work, scratch)
+    assert status == 0, output
+    tar = b"".join(sandbox.changes(lower, scratch, epoch=1000))
+    sandbox.remove(scratch)
+    sandbox.close()
+    return {e.path: b"".join(e.content) for e in read_tar(io.BytesIO(tar), where="t")}
+
+
+HOSTILE = [
+    ([Member(path="../evil", data=b"x")], "leads out"),
+    ([Member(path="a", link="/etc"), Member(path="a/passwd", data=b"x")], "no folder"),
+    ([Member(path="a", link=".."), Member(path="a/b/c", data=b"x")], "no folder"),
+    ([Member(path="a", hard="/etc/passwd")], "hard link to no file"),
+    ([Member(path="a", hard="../../../etc/passwd")], "hard link to no file"),
+    ([Member(path="a/.wh.", data=b"")], "whiteout of no file"),
+    ([Member(path="a/.wh...", data=b"")], "whiteout of no file"),
+    ([Member(path="a", data=b"x"), Member(path="a/b", data=b"x")], "no folder"),
+]
+
+
+@pytest.mark.parametrize(("listed", "problem"), HOSTILE)
+def test_hostile_base_layers_are_refused(
+    sandbox: Sandbox, listed: list[Member], problem: str
+) -> None:
+    before = sorted(sandbox.trees.parent.parent.rglob("*"))
+    with pytest.raises(IntegrityError, match=problem) as caught:
+        unpacked(sandbox, members(*listed))
+    sandbox.close()
+    assert caught.value.exit_code == 5
+    assert sorted(sandbox.trees.parent.parent.rglob("*")) == before
+    assert Path("/etc/passwd").read_text().startswith("root:")
+
+
+def test_a_device_of_a_layer_is_made_an_empty_file(sandbox: Sandbox) -> None:
+    tree = unpacked(sandbox, members(Member(path="sda", kind=tarfile.BLKTYPE)))
+    assert (tree / "sda").is_file()
+
+
+def test_a_later_member_takes_the_place_of_an_earlier_one(sandbox: Sandbox) -> None:
+    tree = unpacked(
+        sandbox,
+        members(
+            Member(path="a"),
+            Member(path="a/b", data=b"1"),
+            Member(path="a", link="/etc"),
+            Member(path="a"),
+            Member(path="a/c", data=b"2"),
+        ),
+    )
+    assert sorted(os.listdir(tree / "a")) == ["c"]  # noqa: PTH208 — names are what is compared
+
+
+def test_a_layer_that_is_not_what_the_config_says_is_refused(tmp_path: Path) -> None:
+    sandbox = open_sandbox(tmp_path)
+    file = tmp_path / "layer.tar"
+    file.write_bytes(members(Member(path="a", data=b"x")))
+    layer = BuiltLayer(
+        title="x",
+        descriptor=Descriptor(media_type=LAYER_TAR, digest=digest("sha256:" + "0" * 64), size=1),
+        diff_id=digest("sha256:" + "1" * 64),
+        cached=False,
+    )
+    with pytest.raises(IntegrityError, match="diff ID"):
+        Trees(sandbox, lambda _: file).names((layer,))
+    sandbox.close()
+    assert not (sandbox.trees / tree_name(layer.diff_id)).exists()
+
+
+def test_nothing_of_the_host_is_seen(site_layers: tuple[str, ...]) -> None:
+    found = changed(
+        site_sandbox(),
+        "mount > /etc/mounts; ls / /dev /run /tmp > /etc/seen; env | sort > /etc/env;"
+        "hostname > /etc/name; ls /proc | grep -c '^[0-9]' > /etc/processes;"
+        "grep Cap /proc/self/status > /etc/capabilities",
+        lower=site_layers,
+    )
+    assert found["etc/env"].decode().split() == ["HOME=/root", f"PATH={PATH}", "PWD=/"]
+    assert found["etc/name"] == b"imagelock\n"
+    assert int(found["etc/processes"]) < 8
+    bounding = next(x for x in found["etc/capabilities"].splitlines() if b"CapBnd" in x)
+    assert int(bounding.split()[1], 16) & (1 << 21) == 0  # no CAP_SYS_ADMIN
+
+
+def test_a_device_made_inside_cannot_be_used(site_layers: tuple[str, ...]) -> None:
+    changed(
+        site_sandbox(),
+        "mknod /etc/null c 1 3 && ! (echo x > /etc/null) 2>/dev/null",
+        lower=site_layers,
+    )
+
+
+def test_removals_become_whiteouts_and_replaced_folders_opaque(
+    site_layers: tuple[str, ...],
+) -> None:
+    found = changed(
+        site_sandbox(),
+        "rm /etc/motd; rm -r /etc/skel /etc/default; mkdir /etc/skel; echo n > /etc/skel/new;"
+        "cat /etc/passwd > /etc/p && mv /etc/p /etc/passwd && chmod 644 /etc/passwd;"
+        "echo same > /etc/once; ln /etc/once /etc/twice; mkdir /etc/empty",
+        lower=site_layers,
+    )
+    assert "etc/.wh.motd" in found
+    assert "etc/skel/.wh..wh..opq" in found
+    assert found["etc/skel/new"] == b"n\n"
+    assert "etc/.wh.default" in found
+    assert "etc/passwd" not in found
+    assert "etc/empty" in found
+    assert {"etc/once", "etc/twice"} <= found.keys()
+
+
+def site_sandbox() -> Sandbox:
+    from support.command import kept_folder
+
+    return open_sandbox(kept_folder() / "sandbox")
+
+
+@pytest.fixture(scope="session")
+def site_layers(debian: Path) -> tuple[str, ...]:
+    """The tree of a real Debian root, unpacked once."""
+    import json
+
+    sandbox = site_sandbox()
+    blobs = debian / "blobs" / "sha256"
+
+    def blob(text: str) -> dict[str, object]:
+        value: dict[str, object] = json.loads((blobs / text.partition(":")[2]).read_text())
+        return value
+
+    entry = json.loads((debian / "index.json").read_text())["manifests"][0]
+    manifest = blob(entry["digest"])
+    config = blob(manifest["config"]["digest"])  # type: ignore[index]
+    layers = tuple(
+        BuiltLayer(
+            title="base",
+            descriptor=Descriptor(
+                media_type=layer["mediaType"], digest=layer["digest"], size=layer["size"]
+            ),
+            diff_id=diff_id,
+            cached=True,
+        )
+        for layer, diff_id in zip(
+            manifest["layers"],  # type: ignore[call-overload]
+            config["rootfs"]["diff_ids"],  # type: ignore[index]
+            strict=True,
+        )
+    )
+    return Trees(sandbox, lambda d: blobs / d.digest.partition(":")[2]).names(layers)
+
+
+SCRIPT = """
+import sys
+sys.path[:0] = {path!r}
+from pathlib import Path
+from imagelock.build.oci.sandbox import *
+sandbox = open_sandbox(Path(sys.argv[1]))
+print(sandbox.tier, flush=True)
+scratch = sandbox.scratch()
+lower = tuple(sys.argv[2].split(","))
+work = Work(lower=lower, commands=(("/bin/sh", "-c", sys.argv[3]),), env=(("PATH", PATH),))
+status, output = sandbox.run(work, scratch)
+assert status == 0, output
+import hashlib
+tar = b"".join(sandbox.changes(lower, scratch, epoch=1000))
+print(hashlib.sha256(tar).hexdigest(), flush=True)
+sandbox.remove(scratch)
+sandbox.close()
+"""
+
+
+def script() -> str:
+    return SCRIPT.format(path=[path for path in sys.path if path])
+
+
+def mounts_and_processes(mark: str) -> tuple[int, int]:
+    mounts = sum(mark in line for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    processes = 0
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            processes += mark.encode() in path.read_bytes()
+        except OSError:
+            continue
+    return mounts, processes
+
+
+def killed_at_random(folder: Path, lower: str, rounds: int) -> None:
+    """Kill a build in a sandbox at random moments; the next run cleans up and works."""
+    dice = random.Random(5)  # noqa: S311 — moments, not secrets
+    command = "for i in $(seq 300); do echo $i > /etc/$i; rm -f /etc/motd; done; sleep 7.0625"
+    for _ in range(rounds):
+        process = subprocess.Popen(
+            [sys.executable, "-c", script(), str(folder), lower, command],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(dice.uniform(0.05, 1.2))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    deadline = time.monotonic() + 20
+    while mounts_and_processes("7.0625")[1] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert mounts_and_processes("7.0625")[1] == 0
+    assert mounts_and_processes(str(folder))[0] == 0
+    sandbox = open_sandbox(folder)
+    sandbox.close()
+    assert not list(sandbox.trees.glob("tmp.*"))
+
+
+def linked_trees(folder: Path, lower: tuple[str, ...]) -> None:
+    """Give another root the unpacked trees of the shared one."""
+    from support.command import kept_folder
+
+    trees = folder / "trees" / Tier.ROOT
+    trees.mkdir(parents=True)
+    for name in lower:
+        (trees / name).symlink_to(kept_folder() / "sandbox" / "trees" / Tier.ROOT / name)
+
+
+def test_killed_builds_leave_nothing(tmp_path: Path, site_layers: tuple[str, ...]) -> None:
+    linked_trees(tmp_path, site_layers)
+    killed_at_random(tmp_path, ",".join(site_layers), 4)
+
+
+@pytest.mark.slow
+def test_a_hundred_killed_builds_leave_nothing(
+    tmp_path: Path, site_layers: tuple[str, ...]
+) -> None:
+    linked_trees(tmp_path, site_layers)
+    killed_at_random(tmp_path, ",".join(site_layers), 100)
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> pwd.struct_passwd:
+    """An unprivileged user with a range of ids."""
+    name = "imagelock-test"
+    if shutil.which("newuidmap") is None or shutil.which("useradd") is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("CI needs uidmap and passwd")
+        pytest.skip("needs uidmap")
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        subprocess.run(["useradd", "--no-create-home", name], check=True)
+    tmp_path.chmod(0o755)
+    for folder in tmp_path.parents:
+        if folder.stat().st_uid == os.getuid() and str(folder).startswith("/tmp/"):  # noqa: S108
+            folder.chmod(0o755)
+    return pwd.getpwnam(name)
+
+
+def as_user(user: pwd.struct_passwd, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups",
+         *arguments],
+        capture_output=True, text=True, check=False, cwd="/",
+    )  # fmt: skip
+
+
+def test_a_user_with_a_range_writes_the_same_layer_as_root(
+    tmp_path: Path, user: pwd.struct_passwd, debian: Path, site_layers: tuple[str, ...]
+) -> None:
+    command = "useradd -r me; touch /etc/x; chown me /etc/x; rm /etc/motd; chmod 4755 /etc/x"
+    linked_trees(tmp_path / "root", site_layers)
+    root = subprocess.run(
+        [sys.executable, "-c", script(), str(tmp_path / "root"), ",".join(site_layers), command],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    home = tmp_path / "user"
+    home.mkdir()
+    os.chown(home, user.pw_uid, user.pw_gid)
+    layers = [
+        path for path in (debian / "blobs/sha256").iterdir() if path.stat().st_size > 10_000_000
+    ]
+    unpack = (
+        f"import sys; sys.path[:0] = {[p for p in sys.path if p]!r}\n"
+        "from pathlib import Path\nimport gzip\n"
+        "from imagelock.build.oci.sandbox import *\n"
+        "s = open_sandbox(Path(sys.argv[1])); s.trees.mkdir(parents=True, exist_ok=True)\n"
+        "s.unpack(gzip.open(sys.argv[2]), sys.argv[3], where='t'); s.close(); print(s.tier)\n"
+    )
+    readable = home / "layer"
+    shutil.copy(layers[0], readable)
+    readable.chmod(0o644)
+    done = as_user(user, sys.executable, "-c", unpack, str(home), str(readable), site_layers[0])
+    assert done.stdout.strip() == "subuid", done.stderr
+    mine = as_user(user, sys.executable, "-c", script(), str(home), ",".join(site_layers), command)
+    assert mine.returncode == 0, mine.stderr
+    assert mine.stdout.split()[0] == "subuid"
+    assert root.stdout.split()[0] == "root"
+    assert mine.stdout.split()[1] == root.stdout.split()[1]
+
+
+def test_one_id_alone_is_enough_for_files_of_root(tmp_path: Path, user: pwd.struct_passwd) -> None:
+    """Without a range the single tier is taken; what changes owners fails in it."""
+    home = tmp_path / "single"
+    home.mkdir()
+    os.chown(home, user.pw_uid, user.pw_gid)
+    probe = (
+        f"import sys; sys.path[:0] = {[p for p in sys.path if p]!r}\n"
+        "from pathlib import Path\n"
+        "import imagelock.build.oci.sandbox as s\n"
+        "s._range = lambda path: None\n"
+        "print(s.open_sandbox(Path(sys.argv[1])).tier)\n"
+    )
+    done = as_user(user, sys.executable, "-c", probe, str(home))
+    assert done.stdout.strip() == "single", done.stderr
