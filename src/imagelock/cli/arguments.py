@@ -124,6 +124,15 @@ def _build(commands: Commands, common: argparse.ArgumentParser) -> None:
         help="where the image goes; default: the store",
     )
     _platform_argument(build)
+    held = build.add_mutually_exclusive_group()
+    held.add_argument(
+        "--record", action="store_true", help="write the images' digests into the lock"
+    )
+    held.add_argument(
+        "--check",
+        action="store_true",
+        help="build twice, and compare with each other and with the recorded digests",
+    )
     build.add_argument(
         "--push", action="store_true", help="push it to the spec's registry; also --output registry"
     )

@@ -15,9 +15,10 @@ from imagelock.app.build import (
 )
 from imagelock.app.context import Context
 from imagelock.app.files import locate
+from imagelock.app.record import rebuild_differences, record_images, unlike_records
 from imagelock.cli.commands.common import flag, make_context, parse_platforms
 from imagelock.cli.report import Report
-from imagelock.model.errors import ExitCode, UsageError
+from imagelock.model.errors import CheckFailed, ExitCode, UsageError
 from imagelock.model.image import BuildResult, BuiltImage, BuiltLayer
 from imagelock.model.platform import Platform
 
@@ -55,6 +56,11 @@ def run(options: argparse.Namespace, report: Report) -> int:
         builder=options.builder,
         layer_done=layer_done,
     )
+    located = locate(options.path, lock=options.lock)
+    if options.check:
+        _check(order, platforms, result, context)
+    if options.record and record_images(located.lock, order, result):
+        report.done(f"recorded in {located.lock}")
     if push:
         _push(order, Path(output.removeprefix("oci:")), context, options, report)
     report.value(result_json(result))
@@ -63,6 +69,22 @@ def run(options: argparse.Namespace, report: Report) -> int:
     report.line(f"{result.reference}@{result.index.digest}")
     report.done(f"wrote {output}")
     return ExitCode.DONE
+
+
+def _check(
+    order: BuildOrder, platforms: tuple[Platform, ...], result: BuildResult, context: Context
+) -> None:
+    differences = [
+        *unlike_records(order, result),
+        *map(str, rebuild_differences(order, platforms, context=context)),
+    ]
+    if differences:
+        listed = "".join(f"\n  {difference}" for difference in differences)
+        raise CheckFailed(
+            f"the image is not the same when it is built again:{listed}",
+            where=order.reference,
+            hint="a [[run]] that uses the clock or the network is the usual reason",
+        )
 
 
 def _push(

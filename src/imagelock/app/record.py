@@ -1,0 +1,57 @@
+"""``build --record`` and ``build --check``: what a build gave, kept beside the lock and held to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagelock.app.build import BuildOrder, build_context
+from imagelock.app.context import Context
+from imagelock.app.files import write_whole
+from imagelock.lock import encode_lock
+from imagelock.model.image import BuildResult
+from imagelock.model.lock import ImageRecord
+from imagelock.model.platform import Platform
+
+if TYPE_CHECKING:
+    from imagelock.build.oci.compare import Difference
+
+
+def record_images(path: Path, order: BuildOrder, result: BuildResult) -> bool:
+    """Write what was built into the lock; whether the file changed. The tag stays the same."""
+    built = tuple(
+        ImageRecord(
+            platform=image.platform, manifest_digest=image.manifest.digest, image_id=image.image_id
+        )
+        for image in result.images
+    )
+    platforms = {record.platform for record in built}
+    others = tuple(record for record in order.lock.images if record.platform not in platforms)
+    data = encode_lock(replace(order.lock, images=(*others, *built)))
+    if data == path.read_bytes():
+        return False
+    write_whole(path, data)
+    return True
+
+
+def unlike_records(order: BuildOrder, result: BuildResult) -> tuple[str, ...]:
+    """A line for each image whose digest is not the recorded one."""
+    recorded = {record.platform: record for record in order.lock.images}
+    return tuple(
+        f"{image.platform}: recorded {recorded[image.platform].manifest_digest}, "
+        f"built {image.manifest.digest}"
+        for image in result.images
+        if image.platform in recorded
+        and recorded[image.platform].manifest_digest != image.manifest.digest
+    )
+
+
+def rebuild_differences(
+    order: BuildOrder, platforms: Sequence[Platform], *, context: Context
+) -> tuple[Difference, ...]:
+    """Build everything once more from the artifacts; the first difference of each platform."""
+    from imagelock.build.oci.builder import OciBuilder
+
+    return OciBuilder().check(order.lock, platforms, context=build_context(order, context=context))
