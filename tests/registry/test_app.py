@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,9 +21,11 @@ from imagelock.app.push import attached_lock, image_exists, push_layout, target_
 from imagelock.fetch.http import Http
 from imagelock.fetch.store import Store
 from imagelock.model.errors import NetworkError, NotFound, UsageError
+from imagelock.model.image import BuildResult
 from imagelock.model.platform import Platform
 from support.layouts import Entry, LayoutWriter, tar_of
 from support.minbase import minbase_layout
+from support.minbase import test_cache as kept_downloads
 from support.registry import (
     PASSWORD,
     USER,
@@ -93,6 +96,50 @@ def test_a_base_in_a_registry_to_an_image_beside_it(
     command = ["skopeo", "inspect", "--tls-verify=false", f"docker://{order.reference}"]
     seen = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     assert "GREETING=hello" in seen["Env"]
+
+
+@pytest.mark.network
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="the sandbox's first tier needs root")
+def test_a_teams_layers_are_found_instead_of_made(
+    context: Context, registry: RunningRegistry, tmp_path: Path
+) -> None:
+    kept = replace(context, store=Store(kept_downloads() / "store"))
+    base = minbase_layout()
+    (tmp_path / "base").symlink_to(base)
+    spec = tmp_path / "app.toml"
+    spec.write_text(
+        'name = "app"\n[base]\nlayout = "oci:base"\n'
+        '[pip]\npackages = ["six"]\n[apt]\npackages = ["hello"]\n'
+    )
+    located = locate(str(spec))
+    lock = lock_spec(located, context=kept, options=ResolveOptions()).lock
+    repository = f"{registry.host}/team/layers"
+
+    def make(
+        context: Context, name: str, *, to: str | None = None, found_in: str | None = None
+    ) -> BuildResult:
+        return build(
+            order_of(located),
+            lock.platforms,
+            output=f"oci:{tmp_path / name}",
+            context=context,
+            cache_from=found_in,
+            cache_to=to,
+        )
+
+    first = make(kept, "first", to=repository)
+    other = replace(context, store=Store(tmp_path / "other"))
+    second = make(other, "second", found_in=repository)
+    assert second.index == first.index
+    own = second.images[0].layers[1:]
+    assert own
+    assert all(layer.cached for layer in own)
+    artifacts = [pin.artifact for pin in lock.apt] + [pin.artifact for pin in lock.pip]
+    assert artifacts
+    assert all(other.store.find(artifact.sha256) is None for artifact in artifacts)
+    pushed = push_layout(tmp_path / "second", f"{registry.host}/team/app:1", context=other)
+    assert pushed.mounted == len({layer.descriptor.digest for layer in own})
 
 
 def test_attaching_twice_changes_nothing_and_different_locks_are_refused(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from imagelock.plan import plan_image
 
 if TYPE_CHECKING:
     from imagelock.build.oci.builder import BuildContext, OciBuilder
+    from imagelock.build.oci.cache import SharedLayers
     from imagelock.model.plan import ImagePlan
     from imagelock.ports import ImageSource
 
@@ -88,14 +89,24 @@ def build(
     context: Context,
     builder: str | None = None,
     layer_done: Callable[[BuiltLayer], None] = lambda _layer: None,
+    cache_from: str | None = None,
+    cache_to: str | None = None,
 ) -> BuildResult:
-    """Build with the named builder (default: the spec's) and write to ``output``."""
+    """Build with the named builder (default: the spec's) and write to ``output``.
+
+    ``cache_from`` and ``cache_to`` are repositories (``registry/name``) that a team shares layers
+    in: read, and written to, only where the user names them.
+    """
     chosen = _builder(builder or order.lock.roots.builder.name)
     return chosen.build(
         order.lock,
         platforms,
         output,
-        context=build_context(order, context=context, layer_done=layer_done),
+        context=replace(
+            build_context(order, context=context, layer_done=layer_done),
+            shared_from=_shared_layers(cache_from, context),
+            shared_to=_shared_layers(cache_to, context),
+        ),
         tag=order.tag,
         reference=order.reference,
     )
@@ -117,6 +128,17 @@ def build_context(
         source_of=partial(_source_of, context, order.folder),
         step_done=layer_done,
     )
+
+
+def _shared_layers(repository: str | None, context: Context) -> SharedLayers | None:
+    if repository is None:
+        return None
+    from imagelock.app.push import target_reference
+    from imagelock.registry.client import RegistryClient
+    from imagelock.registry.shared_layers import SharedLayers as RegistryLayers
+
+    client = RegistryClient(context.http, context.store)
+    return RegistryLayers(client, context.store, target_reference(repository))
 
 
 def stored_layout(context: Context, order: BuildOrder) -> Path:
