@@ -134,3 +134,16 @@ def test_pip_packages_on_a_base_with_a_venv_of_its_own_are_refused(
     (folder / "app.toml").write_text(DERIVED + '[pip]\npackages = ["six"]\n')
     with pytest.raises(UsageError, match="virtual environment at /opt/venv"):
         lock(folder / "app.toml", context)
+
+
+def test_a_lock_kept_elsewhere_finds_its_base(
+    folder: Path, context: Context, tmp_path: Path
+) -> None:
+    (tmp_path / "locks").mkdir()
+    spec, kept = folder / "base" / "base.toml", tmp_path / "locks" / "base.lock"
+    located = locate(str(spec), lock=str(kept))
+    lock_spec(located, context=context, options=ResolveOptions())
+    fresh = replace(context, store=Store(tmp_path / "fresh"))
+    order = order_of(locate(str(kept)))
+    found = build(order, order.lock.platforms, output=f"oci:{tmp_path / 'out'}", context=fresh)
+    assert found.images[0].layers

@@ -125,7 +125,7 @@ def build_context(
         store=context.store,
         fetch=fetcher_for(order.lock, context),
         folder=order.context_folder,
-        source_of=partial(_source_of, context, order.folder),
+        source_of=partial(_source_of, context, order.context_folder),
         step_done=layer_done,
     )
 
