@@ -23,7 +23,7 @@ from imagelock.model.platform import Platform
 from support.example_lock import example_lock
 
 GOLDEN = Path(__file__).parent / "golden"
-TAG = "5ee1878314024e8d3d1c4317336355bf"
+TAG = "be9c8a35147187a6c776a8394f93427f"
 
 
 def test_the_file() -> None:

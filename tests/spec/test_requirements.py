@@ -181,8 +181,8 @@ r.txt:1:4: expected a path relative to the spec's folder, got '/etc/r.txt'
         (
             "-r uv.lock\n",
             snapshot("""\
-r.txt:1:4: the lock file 'uv.lock' is not supported yet
-  hint: export it as a requirements file\
+r.txt:1:4: expected a requirements file, got the lock 'uv.lock'
+  hint: list it under [pip] requirements in the spec\
 """),
         ),
         (
@@ -243,10 +243,8 @@ def test_what_cannot_be_read_is_the_specs_problem() -> None:
     )
     assert said == snapshot("""\
 train.toml:4:17: pip.requirements[0]: cannot read 'no.txt': no such file or directory
-train.toml:4:27: pip.requirements[1]: the lock file 'uv.lock' is not supported yet
-  hint: export it as a requirements file
-train.toml:4:38: pip.requirements[2]: the lock file 'a/pylock.dev.toml' is not supported yet
-  hint: export it as a requirements file
+train.toml:4:27: pip.requirements[1]: cannot read 'uv.lock': no such file or directory
+train.toml:4:38: pip.requirements[2]: cannot read 'a/pylock.dev.toml': no such file or directory
 train.toml:4:59: pip.requirements[3]: expected a requirements file, got 'pyproject.toml'
   hint: export it as a requirements file
 train.toml:4:77: pip.requirements[4]: expected a path relative to the spec's folder, got '/etc/x'

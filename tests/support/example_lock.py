@@ -117,6 +117,7 @@ def example_spec() -> Spec:
                     requirements=("six==1.16.0",),
                     constraints=("urllib3<2",),
                     pinned=True,
+                    requires_python=">=3.11",
                     hashes=(("six==1.16.0", (f"sha256:{hash_of('six')}",)),),
                 ),
             ),

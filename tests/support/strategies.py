@@ -158,6 +158,7 @@ requirement_files = st.builds(
     requirements=_unique(requirements),
     constraints=_unique(requirements),
     pinned=st.booleans(),
+    requires_python=st.sampled_from(["", ">=3.11", "<4,>=3.11"]),
     hashes=st.dictionaries(requirements, _unique(lines), max_size=2).map(
         lambda table: tuple(table.items())
     ),

@@ -82,6 +82,7 @@ REQUIREMENTS_FILE: Final = Table(
     Field("requirements", "requirements", LINES, "What it asks for."),
     Field("constraints", "constraints", LINES, "What it constrains."),
     Field("pinned", "pinned", Flag(), "Whether it is itself a lock."),
+    Field("requires-python", "requires_python", LINE, "The Pythons that a lock is for."),
     Field("hashes", "hashes", Pairs(LINES), "The hashes that a line allows, by line."),
     identity=_path_of,
 )

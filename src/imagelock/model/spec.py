@@ -95,6 +95,7 @@ class RequirementsFile:
     ``requirements`` and ``constraints`` are normalised lines with the files they include
     folded in; ``pinned`` says that it was a lock (uv.lock, poetry.lock, pylock.toml).
     ``hashes`` are those a line allows, ``sha256:`` and 64 digits, for the lines that give any.
+    ``requires_python`` is the specifier of the Pythons that a lock was made for.
     """
 
     path: str
@@ -102,6 +103,7 @@ class RequirementsFile:
     constraints: tuple[str, ...] = ()
     pinned: bool = False
     hashes: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    requires_python: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

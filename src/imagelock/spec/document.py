@@ -13,6 +13,9 @@ from imagelock.spec.positions import LineIndex, scan_positions
 LARGEST_FILE: Final = 1 << 20
 """In bytes. A spec is some hundred lines; what is larger is not one."""
 
+LARGEST_LOCK: Final = 1 << 24
+"""In bytes. Locks of other tools list every file of every package: some reach megabytes."""
+
 _MANY_PARTS: Final = re.compile(r"(?<![^\s.=\[\]])(?:[^\s.=\[\]]++[ \t]*+\.[ \t]*+){64}")
 """A key this long takes the standard parser quadratic time, and names nothing."""
 
@@ -25,10 +28,10 @@ _COORDINATES: Final = re.compile(
 _DOUBLE: Final = ("Cannot overwrite", "Cannot declare", "Cannot mutate", "Duplicate inline")
 
 
-def decode_text(data: bytes, *, source: str) -> str:
+def decode_text(data: bytes, *, source: str, largest: int = LARGEST_FILE) -> str:
     """Decode UTF-8 with or without a byte order mark. Raise SpecError with the place."""
-    if len(data) > LARGEST_FILE:
-        message = f"expected at most {LARGEST_FILE} bytes, got {len(data)}"
+    if len(data) > largest:
+        message = f"expected at most {largest} bytes, got {len(data)}"
         raise _error(source, 0, 0, message)
     try:
         return data.decode("utf-8-sig")

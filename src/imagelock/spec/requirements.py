@@ -10,19 +10,19 @@ import posixpath
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Final
 
 from imagelock.model.errors import Problem, SpecError
 from imagelock.model.names import sha256
 from imagelock.model.spec import RequirementsFile
-from imagelock.spec.document import decode_text
+from imagelock.spec.document import LARGEST_FILE, LARGEST_LOCK, decode_text
 from imagelock.spec.findings import quoted
 from imagelock.spec.logical_lines import LogicalLine, logical_lines
+from imagelock.spec.other_locks import is_lock_file, read_lock_file
 from imagelock.spec.rule import RuleBroken
 from imagelock.spec.rules_pip import CONSTRAINT, REQUIREMENT
 from imagelock.spec.rules_place import RELATIVE_PATH
-from imagelock.spec.supported import LOCK_FILES, REQUIREMENTS_OPTIONS
+from imagelock.spec.supported import REQUIREMENTS_OPTIONS
 
 _LONG_NAMES: Final = {
     "-C": "--config-settings",
@@ -65,6 +65,15 @@ class RequirementsReader:
 
         Raise RuleBroken when the file cannot be read, SpecError for problems in it.
         """
+        if is_lock_file(path):
+            return read_lock_file(
+                path,
+                self._content(path, largest=LARGEST_LOCK),
+                source=self._shown(path),
+                read_beside=lambda name: self._content(
+                    posixpath.join(posixpath.dirname(path), name)
+                ),
+            )
         gathered = _Gathered()
         self._gather(self._text(path), (path,), gathered, as_constraints=False)
         if gathered.problems:
@@ -79,19 +88,21 @@ class RequirementsReader:
         )
 
     def _text(self, path: str) -> str:
-        name = posixpath.basename(path)
-        if name in LOCK_FILES or fnmatchcase(name, "pylock*.toml"):
-            msg = f"the lock file {quoted(path)} is not supported yet"
-            raise RuleBroken(msg, hint="export it as a requirements file")
-        if name.endswith((".toml", ".yml", ".yaml", ".cfg", ".py", ".json")):
+        if is_lock_file(path):
+            msg = f"expected a requirements file, got the lock {quoted(path)}"
+            raise RuleBroken(msg, hint="list it under [pip] requirements in the spec")
+        if path.endswith((".toml", ".yml", ".yaml", ".cfg", ".py", ".json")):
             msg = f"expected a requirements file, got {quoted(path)}"
             raise RuleBroken(msg, hint="export it as a requirements file")
+        return self._content(path)
+
+    def _content(self, path: str, *, largest: int = LARGEST_FILE) -> str:
         try:
             data = self._read_file(path)
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
             raise RuleBroken(f"cannot read {quoted(path)}: {reason}") from None
-        return decode_text(data, source=self._shown(path))
+        return decode_text(data, source=self._shown(path), largest=largest)
 
     def _shown(self, path: str) -> str:
         return posixpath.join(self._folder, path)

@@ -32,9 +32,6 @@ NOT_YET: Final[tuple[KeyPath, ...]] = (
 ONLY: Final[dict[KeyPath, tuple[str, ...]]] = {("builder", "name"): ("oci",)}
 """Fields of which so far only these values work."""
 
-LOCK_FILES: Final = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock")
-"""Lock files of other tools, not read yet; pylock.toml besides, by its pattern of names."""
-
 REQUIREMENTS_OPTIONS: Final = {
     "--config-settings": "",
     "--editable": "",
