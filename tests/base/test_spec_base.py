@@ -11,6 +11,7 @@ import pytest
 
 from imagelock.app.build import build, order_of
 from imagelock.app.context import Context, ResolveOptions
+from imagelock.app.fetch import fetch_lock
 from imagelock.app.files import locate
 from imagelock.app.lock import lock_spec
 from imagelock.fetch.http import Http
@@ -147,3 +148,13 @@ def test_a_lock_kept_elsewhere_finds_its_base(
     order = order_of(locate(str(kept)))
     found = build(order, order.lock.platforms, output=f"oci:{tmp_path / 'out'}", context=fresh)
     assert found.images[0].layers
+
+
+def test_fetching_a_lock_brings_its_base(folder: Path, context: Context, tmp_path: Path) -> None:
+    spec = folder / "base" / "base.toml"
+    locked = lock(spec, context)
+    fresh = replace(context, store=Store(tmp_path / "fresh"))
+    count, size = fetch_lock(locked, locked.platforms, context=fresh, folder=spec.parent)
+    assert (count, size > 0) == (0, True)
+    shutil.rmtree(spec.parent / "layout")
+    assert build_it(spec, fresh, tmp_path / "out").images[0].layers

@@ -13,8 +13,13 @@ from imagelock.model.lock import Lock
 from imagelock.model.platform import Platform
 
 
-def fetch_lock(lock: Lock, platforms: Sequence[Platform], *, context: Context) -> tuple[int, int]:
-    """Fetch all that a build for these platforms reads; the number of artifacts and their bytes."""
+def fetch_lock(
+    lock: Lock, platforms: Sequence[Platform], *, context: Context, folder: Path | None = None
+) -> tuple[int, int]:
+    """Fetch all that a build for these platforms reads; the number of artifacts and their bytes.
+
+    With ``folder``, the spec's, the layers of base images too.
+    """
     wanted = {
         pin.artifact.sha256: pin.artifact
         for pins in (lock.apt, lock.conda, lock.pip)
@@ -22,7 +27,12 @@ def fetch_lock(lock: Lock, platforms: Sequence[Platform], *, context: Context) -
         if set(pin.platforms) & set(platforms)
     }
     fetch_artifacts(tuple(wanted.values()), lock.archives, lock=lock, context=context)
-    return len(wanted), sum(artifact.size for artifact in wanted.values())
+    size = sum(artifact.size for artifact in wanted.values())
+    if folder is not None:
+        from imagelock.app.sections.base import fetch_bases
+
+        size += fetch_bases(lock, platforms, context=context, folder=folder)
+    return len(wanted), size
 
 
 def fetch_artifacts(
