@@ -129,7 +129,7 @@ def test_a_kept_digest_that_is_nowhere_is_an_error_with_the_way_out(
     shutil.rmtree(tmp_path / "base")
     small_layout(tmp_path / "base", b"second")
     fresh = replace(context, store=Store(tmp_path / "fresh"))
-    with pytest.raises(IntegrityError, match="lock --upgrade"):
+    with pytest.raises(IntegrityError, match="lock -P base"):
         section(base, fresh, tmp_path, previous=lock)
 
 

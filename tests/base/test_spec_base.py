@@ -45,8 +45,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "specs"
 
 
-def lock(path: Path, context: Context, *, upgrade: bool = False) -> Lock:
-    options = ResolveOptions(upgrade=upgrade)
+def lock(path: Path, context: Context, *, upgrade: bool = False, name: str = "") -> Lock:
+    options = ResolveOptions(upgrade=upgrade, upgrade_names=frozenset({name} - {""}))
     return lock_spec(locate(str(path)), context=context, options=options).lock
 
 
@@ -90,7 +90,7 @@ def test_a_base_that_moved_is_noticed_where_its_old_image_is_gone(
     assert lock(folder / "app.toml", context) == before
     # … another one cannot make it any more, and says so.
     other = replace(context, store=Store(tmp_path / "other"))
-    with pytest.raises(CheckFailed, match="lock --upgrade"):
+    with pytest.raises(CheckFailed, match="lock -P base"):
         build_it(folder / "app.toml", other, tmp_path / "out2")
     moved = lock(folder / "app.toml", other, upgrade=True)
     assert moved.bases[0].digest != before.bases[0].digest
@@ -158,3 +158,15 @@ def test_fetching_a_lock_brings_its_base(folder: Path, context: Context, tmp_pat
     assert (count, size > 0) == (0, True)
     shutil.rmtree(spec.parent / "layout")
     assert build_it(spec, fresh, tmp_path / "out").images[0].layers
+
+
+@pytest.mark.parametrize("name", ["base", "base/base.toml"])
+def test_the_base_alone_is_moved_by_its_name(name: str, folder: Path, context: Context) -> None:
+    lock(folder / "base" / "base.toml", context)
+    before = lock(folder / "app.toml", context)
+    (folder / "base" / "a.txt").write_text("second")
+    assert lock(folder / "app.toml", context) == before
+    moved = lock(folder / "app.toml", context, name=name)
+    assert moved.bases[0].digest != before.bases[0].digest
+    with pytest.raises(UsageError, match="no package 'bass'"):
+        lock(folder / "app.toml", context, name="bass")

@@ -21,7 +21,7 @@ from imagelock.lock import (
     staleness,
 )
 from imagelock.model.errors import CheckFailed, UsageError
-from imagelock.model.lock import NEWEST_RECIPE, Lock
+from imagelock.model.lock import NEWEST_RECIPE, BaseKind, Lock
 from imagelock.model.platform import Platform
 from imagelock.model.spec import Spec
 
@@ -145,6 +145,9 @@ def _sections_of(name: str, lock: Lock) -> set[Section]:
         found |= {Section.APT, Section.PYTHON}
     if any(pin.name == name and pin.base for pin in lock.apt):
         found |= {Section.BASE, Section.APT, Section.PYTHON}
+    images = [pin for pin in lock.bases if pin.kind is not BaseKind.DISTRIBUTION]
+    if images and name in {"base", *(pin.reference for pin in images)}:
+        found |= RESOLVED
     if not found:
         raise UsageError(
             f"the lock has no package '{name}'", where="-P", hint="see `imagelock show LOCK`"

@@ -66,7 +66,7 @@ class SpecSource:
         raise CheckFailed(
             f"the base's lock gives no layer {descriptor.digest} any more",
             where=reference,
-            hint="run `imagelock lock --upgrade`, or go back to the base's former lock",
+            hint="run `imagelock lock -P base`, or go back to the base's former lock",
         )
 
     def _all_built(self, reference: str) -> Iterator[Path]:
@@ -84,7 +84,7 @@ class SpecSource:
             raise CheckFailed(
                 f"the base's lock now gives {found}, not the pinned {digest}",
                 where=reference,
-                hint="run `imagelock lock --upgrade`, or go back to the base's former lock",
+                hint="run `imagelock lock -P base`, or go back to the base's former lock",
             )
         return layout
 

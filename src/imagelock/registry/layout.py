@@ -156,7 +156,7 @@ class LayoutSource:
                 "the layout does not have this blob",
                 where=where,
                 hint="write the layout again; if it holds a newer image now, run "
-                "`imagelock lock --upgrade`",
+                "`imagelock lock -P base`",
             ) from None
 
 
