@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("apt-get"), reason="needs apt-get as the oracle"),
 ]
 
-SetUp = Callable[[str, str], tuple[Suites, Installed, AptOracle]]
+SetUp = Callable[..., tuple[Suites, Installed, AptOracle]]
 
 
 @pytest.fixture(scope="session")
@@ -31,10 +31,12 @@ def set_up(
     real_suites: Callable[[str, str], Suites],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> SetUp:
-    """Both sides on a bootstrapped minbase."""
+    """Both sides on a bootstrapped minbase, or on one with the oldest versions there are."""
 
     @cache
-    def made(release: str, platform: str) -> tuple[Suites, Installed, AptOracle]:
+    def made(
+        release: str, platform: str, *, outdated: bool = False
+    ) -> tuple[Suites, Installed, AptOracle]:
         suites = real_suites(release, platform)
         target = Platform(platform)
         installed = bootstrap_section(
@@ -44,6 +46,13 @@ def set_up(
             options=ResolveOptions(),
             suites=suites,
         ).installed
+        if outdated:
+            index = suites.index
+            installed = Installed(
+                packages=tuple(
+                    index.versions(index.key(package))[-1][0] for package in installed.packages
+                )
+            )
         oracle = AptOracle(
             tmp_path_factory.mktemp(f"{release}-{target.debian_architecture}"),
             suites.fetched,
@@ -66,6 +75,24 @@ def test_some_sets(set_up: SetUp, words: tuple[str, ...], recommends: bool) -> N
 
 def test_a_foreign_platform(set_up: SetUp) -> None:
     assert compare(*set_up("bookworm", "linux/arm64"), NAMED[0], recommends=False) is None
+
+
+def test_a_base_that_has_aged(set_up: SetUp) -> None:
+    """What is needed is upgraded, with its siblings, and nothing else."""
+    found = set_up("bookworm", "linux/amd64", outdated=True)
+    assert compare(*found, NAMED[5], recommends=False) is None
+
+
+@pytest.mark.slow
+def test_sets_on_a_base_that_has_aged(set_up: SetUp) -> None:
+    suites, installed, oracle = set_up("bookworm", "linux/amd64", outdated=True)
+    cases = [*NAMED[:30], *random_requests(suites.index, 30, seed=5)]
+    differences = [
+        found
+        for words in cases
+        if (found := compare(suites, installed, oracle, words, recommends=False)) is not None
+    ]
+    assert not differences, "\n".join(map(str, differences))
 
 
 @pytest.mark.slow

@@ -128,6 +128,20 @@ def test_upgrade_takes_its_siblings_along() -> None:
     assert added(resolved(index, "app", base=base)) == {"app": "1.0", "lib": "2", "lib-data": "2"}
 
 
+def test_new_package_takes_installed_siblings_along() -> None:
+    index = index_of(
+        stanza("tool", "2", Source="src"), stanza("lib", "2", Source="src"), stanza("other", "2")
+    )
+    base = base_of(stanza("lib", "1", Source="src"), stanza("other", "1"))
+    assert added(resolved(index, "tool", base=base)) == {"tool": "2", "lib": "2"}
+
+
+def test_virtual_name_with_one_provider_means_that() -> None:
+    index = index_of(stanza("lib-t64", Provides="lib (= 1.0)"), stanza("app", Depends="lib"))
+    assert added(resolved(index, "lib")) == {"lib-t64": "1.0"}
+    assert added(resolved(index, "app", "lib")) == {"app": "1.0", "lib-t64": "1.0"}
+
+
 def test_upgrade_mends_who_needed_the_old_version() -> None:
     index = index_of(
         stanza("app", Depends="lib (>= 2)"), stanza("lib", "2"), stanza("user", "2", Depends="lib")

@@ -142,10 +142,10 @@ def _resolve_once(
     *,
     recommends: bool,
 ) -> Resolution:
-    keys = {root: request_key(root.request, index) for root in roots}
+    base = {index.key(package): package for package in installed.packages}
+    keys = {root: _meant(root.request, index, base) for root in roots}
     wanted = [root for root in roots if not root.request.remove]
     refused = tuple(keys[root] for root in roots if root.request.remove)
-    base = {index.key(package): package for package in installed.packages}
     chosen = dict(choices)
     for root in wanted:
         if root.request.version or root.request.suite:
@@ -172,6 +172,19 @@ def _resolve_once(
     for root in wanted:
         edges[keys[root]] = (*edges.get(keys[root], ()), root.requirer)
     return _resolution(solver, edges, manual=frozenset(order), recommends=recommends)
+
+
+def _meant(request: Request, index: Index, base: Mapping[Key, BinaryPackage]) -> Key:
+    """The package of a request: of that name, or the only one that provides the name."""
+    key = request_key(request, index)
+    if key in base or index.versions(key):
+        return key
+    providers = [
+        other
+        for other in index.providers(request.name)
+        if other[1] == key[1] and (index.candidate(other, base.get(other)) is not None)
+    ]
+    return providers[0] if len(providers) == 1 else key
 
 
 def _implicated(solver: Solver) -> frozenset[str]:

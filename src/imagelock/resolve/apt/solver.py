@@ -47,6 +47,7 @@ class Solver:
     base: dict[Key, BinaryPackage] = field(init=False)
     protected: set[Key] = field(default_factory=set)
     failures: dict[Key, Failure] = field(default_factory=dict)
+    _of_source: dict[str, list[Key]] = field(default_factory=dict)
     _processed: set[Key] = field(default_factory=set)
     _candidates: dict[Key, BinaryPackage | None] = field(default_factory=dict)
 
@@ -56,6 +57,8 @@ class Solver:
         for package in self.installed.packages:
             self.state.put(package)
         self.base = dict(self.state.selected)
+        for key, package in self.base.items():
+            self._of_source.setdefault(package.source, []).append(key)
 
     def candidate(self, key: Key) -> BinaryPackage | None:
         """The one version of a package that may be selected."""
@@ -120,9 +123,10 @@ class Solver:
             if not self._clear(other, package):
                 self.failures.setdefault(key, Failure(package=package, clash=other))
                 return False
-        replaced = earlier is not None and not _same(earlier, package)
-        if replaced and earlier and not self._follow(key, earlier, package):
-            return False
+        if not _same(earlier, package):
+            self._upgrade_siblings(package)
+            if earlier is not None and not self._mend_dependents(key, earlier, package):
+                return False
         if self.recommends:
             self._recommended(package, key, earlier)
         return True
@@ -197,17 +201,20 @@ class Solver:
         """Whether an installed package provides a name: its upgrade goes before the name's own."""
         return any(package.name != name for package in self.state.called(name))
 
-    def _follow(self, key: Key, earlier: BinaryPackage, package: BinaryPackage) -> bool:
-        """After an upgrade: the siblings of its source, then who depended on the old version."""
-        for other, current in tuple(self.state.selected.items()):
+    def _upgrade_siblings(self, package: BinaryPackage) -> None:
+        """Bring installed packages of the same source to the same version, where that works."""
+        for key in self._of_source.get(package.source, ()):
+            newer = self.candidate(key)
             if (
-                other in self.base
-                and current.source == earlier.source
-                and current.source_version == earlier.source_version
+                newer is not None
+                and key in self.state.selected
+                and newer.source_version == package.source_version
+                and not _same(newer, self.state.selected[key])
             ):
-                newer = self.candidate(other)
-                if newer is not None and newer.source_version == package.source_version:
-                    self._install(newer)
+                self._install(newer)
+
+    def _mend_dependents(self, key: Key, earlier: BinaryPackage, package: BinaryPackage) -> bool:
+        """After an upgrade, see to those who depended on what the old version gave."""
         for dependent, group in tuple(self.state.broken_by(key, earlier)):
             if self.state.is_met(group, dependent[1]):
                 continue
