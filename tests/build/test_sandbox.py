@@ -339,17 +339,60 @@ def test_a_user_with_a_range_writes_the_same_layer_as_root(
     assert mine.stdout.split()[1] == root.stdout.split()[1]
 
 
-def test_one_id_alone_is_enough_for_files_of_root(tmp_path: Path, user: pwd.struct_passwd) -> None:
-    """Without a range the single tier is taken; what changes owners fails in it."""
+SINGLE = """
+import gzip, sys
+sys.path[:0] = {path!r}
+from pathlib import Path
+import imagelock.build.oci.sandbox as s
+s._range = lambda path: None
+sandbox = s.open_sandbox(Path(sys.argv[1]))
+print(sandbox.tier, flush=True)
+sandbox.trees.mkdir(parents=True, exist_ok=True)
+sandbox.unpack(gzip.open(sys.argv[2]), "base", where="t")
+for command in sys.argv[3:]:
+    scratch = sandbox.scratch()
+    work = s.Work(lower=("base",), commands=(("/bin/sh", "-c", command),), env=(("PATH", s.PATH),))
+    status, output = sandbox.run(work, scratch)
+    try:
+        import hashlib
+        tar = b"".join(sandbox.changes(("base",), scratch, epoch=1000))
+        print(status, hashlib.sha256(tar).hexdigest(), flush=True)
+    except s.BuildError as error:
+        print("refused", error.message.splitlines()[0], flush=True)
+    sandbox.remove(scratch)
+sandbox.close()
+"""
+
+
+def test_one_id_alone_gives_root_s_bytes_or_none(
+    tmp_path: Path, user: pwd.struct_passwd, debian: Path, site_layers: tuple[str, ...]
+) -> None:
     home = tmp_path / "single"
     home.mkdir()
     os.chown(home, user.pw_uid, user.pw_gid)
-    probe = (
-        f"import sys; sys.path[:0] = {[p for p in sys.path if p]!r}\n"
-        "from pathlib import Path\n"
-        "import imagelock.build.oci.sandbox as s\n"
-        "s._range = lambda path: None\n"
-        "print(s.open_sandbox(Path(sys.argv[1])).tier)\n"
+    commands = (
+        "echo x > /etc/new; rm /etc/motd; chmod g-r /etc/shadow",
+        "chown 5 /etc/hosts",
+        "cp /etc/shadow /etc/s && mv /etc/s /etc/shadow",
+        "mkdir /var/mail/sub",
     )
-    done = as_user(user, sys.executable, "-c", probe, str(home))
-    assert done.stdout.strip() == "single", done.stderr
+    readable = home / "layer"
+    blobs = list((debian / "blobs/sha256").iterdir())
+    shutil.copy(max(blobs, key=lambda path: path.stat().st_size), readable)
+    readable.chmod(0o644)
+    code = SINGLE.format(path=[path for path in sys.path if path])
+    done = as_user(user, sys.executable, "-c", code, str(home), str(readable), *commands)
+    assert done.returncode == 0, done.stderr
+    tier, one, two, three, four = done.stdout.splitlines()
+    assert tier == "single"
+    scratch_root = tmp_path / "root"
+    linked_trees(scratch_root, site_layers)
+    root = subprocess.run(
+        [sys.executable, "-c", script(), str(scratch_root), ",".join(site_layers), commands[0]],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert one == f"0 {root.stdout.split()[1]}"
+    assert two.startswith("1 ")
+    assert three.startswith("refused")
+    assert "owner of /etc/shadow was lost" in three
+    assert "/var/mail/sub has its folder's group" in four

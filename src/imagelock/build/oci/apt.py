@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Final
 
@@ -35,6 +35,9 @@ from imagelock.plan.keys import wanted_by_name
 _DEBS: Final = "/run/imagelock"
 _POLICY: Final = "/usr/sbin/policy-rc.d"
 _DPKG: Final = ("dpkg", "--log=/dev/null", "--force-unsafe-io", "--force-confold")
+_NEW: Final = "newconffile"
+"""What dpkg's status has in place of a hash until a conffile is installed."""
+
 _TAIL: Final = 3000
 
 
@@ -56,10 +59,11 @@ class _Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Split:
-    """Who is merged and who is unpacked by dpkg."""
+    """Who is merged and who is unpacked by dpkg; the conffiles that wait to be installed."""
 
     merged: tuple[_Package, ...]
     unpacked: tuple[_Package, ...]
+    conffiles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,7 @@ class AptBuilder:
                 *((f"/{path}", 0o644, text) for path, text in database.written()),
                 (_POLICY, 0o755, "#!/bin/sh\nexit 101\n"),
             ),
+            renames=tuple((path, f"{path}.dpkg-new") for path in split.conffiles),
             links=tuple((_stored(p.pin.artifact.sha256), p.path) for p in split.unpacked),
             remove=(_POLICY,),
             binds=(Bind(source=self.cache.store.root / "sha256", target=f"{_DEBS}/store"),),
@@ -131,10 +136,16 @@ class AptBuilder:
                 )
                 continue
             waiting = zip(split.merged, merge.conffiles, merge.paths, strict=True)
-            database.add(
-                (p.control, sums, paths) for p, sums, paths in waiting if p not in split.unpacked
-            )
-            return data, split
+            ready = [item for item in waiting if item[0] not in split.unpacked]
+            if step.bootstrap:
+                database.add((p.control, sums, paths) for p, sums, paths in ready)
+                return data, split
+            # Until its package is configured, a conffile waits under another name (Policy 10.7):
+            # scripts that run every file of a folder must not find it.
+            new = [(p.control, dict.fromkeys(sums, _NEW), paths) for p, sums, paths in ready]
+            database.add(new)
+            hidden = tuple(path for _, sums, _ in new for path in sorted(sums))
+            return data, replace(split, conffiles=hidden)
 
     def _configured(
         self, step: AptStep, work: Work, below: tuple[BuiltLayer, ...], epoch: int

@@ -55,7 +55,10 @@ class Bind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What to run: ``files`` (path, mode, text) are written first, ``remove`` deleted at last.
+    """What to run.
+
+    ``files`` (path, mode, text) are written first, ``renames`` and ``links`` (target, path) made,
+    ``remove`` deleted at last.
 
     ``lower`` names trees, lowest first. ``user`` is as in an image's config: a name or id,
     perhaps with ``:group``; empty is root.
@@ -65,6 +68,7 @@ class Work:
     commands: tuple[tuple[str, ...], ...]
     env: tuple[tuple[str, str], ...]
     files: tuple[tuple[str, int, str], ...] = ()
+    renames: tuple[tuple[str, str], ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     remove: tuple[str, ...] = ()
     binds: tuple[Bind, ...] = ()
@@ -92,6 +96,7 @@ class Sandbox:
             "commands": [list(command) for command in work.commands],
             "env": dict(work.env),
             "files": [list(item) for item in work.files],
+            "renames": [list(item) for item in work.renames],
             "links": [list(item) for item in work.links],
             "remove": list(work.remove),
             "binds": [[str(b.source), b.target, b.source.is_dir()] for b in work.binds],

@@ -33,6 +33,10 @@ def main() -> int:
     except IntegrityError as error:
         sys.stderr.write(json.dumps(error.as_json()))
         return 5
+    except OSError as error:
+        # No traceback for what a disk, a kernel or the tier refuses.
+        sys.stderr.write(f"{job['task']}: {error}")
+        return 1
 
 
 def _unpack(job: dict[str, Any]) -> int:
@@ -45,7 +49,9 @@ def _unpack(job: dict[str, Any]) -> int:
 
 def _diff(job: dict[str, Any]) -> int:
     lower = _mounted(job)
-    entries = changes(Path(job["upper"]), lower, epoch=job["epoch"], user=job["user"])
+    entries = changes(
+        Path(job["upper"]), lower, epoch=job["epoch"], user=job["user"], single=job["single"]
+    )
     for chunk in tar_chunks(entries):
         sys.stdout.buffer.write(chunk)
     sys.stdout.buffer.flush()

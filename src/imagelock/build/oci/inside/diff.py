@@ -14,6 +14,7 @@ from pathlib import Path
 
 from imagelock.build.oci.inside.normal import NORMALISERS
 from imagelock.build.oci.inside.scrub import Scrub, scrub
+from imagelock.build.oci.inside.unpack import OWNER
 from imagelock.layers.entries import OPAQUE, WHITEOUT, Entry, Kind, sort_key
 
 _CHUNK = 1 << 18
@@ -26,13 +27,20 @@ class _Walk:
     lower: Path
     epoch: int
     opaque: str
+    single: bool
     links: dict[tuple[int, int], str] = field(default_factory=dict)
 
 
-def changes(upper: Path, lower: Path, *, epoch: int, user: bool) -> Iterator[Entry]:
-    """The entries, parents first, names in byte order; no member is newer than ``epoch``."""
+def changes(
+    upper: Path, lower: Path, *, epoch: int, user: bool, single: bool = False
+) -> Iterator[Entry]:
+    """The entries, parents first, names in byte order; no member is newer than ``epoch``.
+
+    With a ``single`` id, owners are those that unpacking noted; PermissionError where a note was
+    lost, since the layer would be another than root's.
+    """
     opaque = "user.overlay.opaque" if user else "trusted.overlay.opaque"
-    yield from _folder("", _Walk(upper, lower, epoch, opaque), hidden=False)
+    yield from _folder("", _Walk(upper, lower, epoch, opaque, single), hidden=False)
 
 
 def _folder(path: str, walk: _Walk, *, hidden: bool) -> Iterator[Entry]:
@@ -61,7 +69,7 @@ def _subfolder(
     merged = below is not None and stat.S_ISDIR(below.st_mode)
     entry = _entry(path, status, walk)
     inner = _folder(path, walk, hidden=opaque or not merged)
-    if merged and not opaque and below is not None and _same_owner(status, below):
+    if merged and not opaque and below is not None and _same_owner(path, status, below, walk):
         first = next(inner, None)
         if first is None:
             return
@@ -116,13 +124,14 @@ def _entry(path: str, status: os.stat_result, walk: _Walk) -> Entry:
     else:
         kind, link = Kind.FILE, ""
     capability = _attribute(place, _CAPABILITY) if kind is Kind.FILE else None
+    uid, gid = _true_owner(path, status, walk) if walk.single else _owner(status)
     device = status.st_rdev
     return Entry(
         path=path,
         kind=kind,
         mode=0o777 if kind is Kind.SYMLINK else stat.S_IMODE(mode),
-        uid=status.st_uid,
-        gid=status.st_gid,
+        uid=uid,
+        gid=gid,
         mtime=max(0, min(int(status.st_mtime), walk.epoch)),
         size=status.st_size if kind is Kind.FILE else 0,
         content=_content(path, place, walk.epoch),
@@ -143,7 +152,7 @@ def _unchanged(path: str, status: os.stat_result, below: os.stat_result, walk: _
     upper, lower = walk.upper / path, walk.lower / path
     if stat.S_ISLNK(status.st_mode):
         return _owner(status) == _owner(below) and _link(upper) == _link(lower)
-    if not _same_owner(status, below) or not stat.S_ISREG(status.st_mode):
+    if not _same_owner(path, status, below, walk) or not stat.S_ISREG(status.st_mode):
         return False
     if _attribute(upper, _CAPABILITY) != _attribute(lower, _CAPABILITY):
         return False
@@ -158,12 +167,27 @@ def _link(path: Path) -> str:
     return os.readlink(path)  # noqa: PTH115 — a Path would change the text
 
 
-def _same_owner(status: os.stat_result, below: os.stat_result) -> bool:
+def _same_owner(path: str, status: os.stat_result, below: os.stat_result, walk: _Walk) -> bool:
+    if walk.single and _attribute(walk.upper / path, OWNER) != _attribute(walk.lower / path, OWNER):
+        return False
     return _owner(status) == _owner(below) and status.st_mode == below.st_mode
 
 
 def _owner(status: os.stat_result) -> tuple[int, int]:
     return (status.st_uid, status.st_gid)
+
+
+def _true_owner(path: str, status: os.stat_result, walk: _Walk) -> tuple[int, int]:
+    noted = _attribute(walk.upper / path, OWNER)
+    if noted is None:
+        if _attribute(walk.lower / path, OWNER) is not None:
+            raise PermissionError(1, f"the owner of /{path} was lost: one id cannot keep it")
+        folder = (walk.upper / path).parent
+        if folder.lstat().st_mode & stat.S_ISGID and _attribute(folder, OWNER) is not None:
+            raise PermissionError(1, f"/{path} has its folder's group: one id cannot give it")
+        return _owner(status)
+    uid, _, gid = noted.decode().partition(":")
+    return (int(uid), int(gid))
 
 
 def _lower_status(path: Path) -> os.stat_result | None:

@@ -125,6 +125,8 @@ def _prepare(job: dict[str, Any]) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(text.encode("utf-8", "surrogateescape"))
         place.chmod(mode)
+    for before, after in job["renames"]:
+        Path(before).rename(after)
     for target, path in job["links"]:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).symlink_to(target)

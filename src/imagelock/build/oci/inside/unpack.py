@@ -12,10 +12,13 @@ import shutil
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from imagelock.layers.entries import OPAQUE, WHITEOUT, Entry, Kind, parents, unsafe
 from imagelock.layers.untar import read_tar
+
+OWNER: Final = "user.imagelock.owner"
+"""Where the single tier keeps ``uid:gid`` of what is not root's; overlays copy it up."""
 
 
 @dataclass(slots=True)
@@ -145,5 +148,11 @@ def _clear(path: str, target: _Target) -> None:
 
 
 def _own(path: Path, entry: Entry, target: _Target) -> None:
+    owner = (entry.uid, entry.gid)
     if not target.single:
-        os.chown(path, entry.uid, entry.gid, follow_symlinks=False)
+        os.chown(path, *owner, follow_symlinks=False)
+    elif owner != (0, 0):
+        if entry.kind in {Kind.SYMLINK, Kind.FIFO}:
+            problem = f"{entry.path} belongs to {owner[0]}:{owner[1]}, which one id cannot keep"
+            raise PermissionError(1, problem)
+        os.setxattr(path, OWNER, b"%d:%d" % owner)
