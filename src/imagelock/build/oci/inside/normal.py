@@ -1,4 +1,4 @@
-"""Files that hold the time they were made in, rewritten with the layer's time.
+"""Files that hold the time they were made in or the order of a folder, rewritten without.
 
 Only formats that are documented and that installs really write: each has its test.
 """
@@ -64,7 +64,26 @@ def _keystore_digest(body: bytes) -> bytes:
     return hashlib.sha1(text, usedforsecurity=False).digest()
 
 
+def texmf_listing(data: bytes, epoch: int) -> bytes:  # noqa: ARG001 — one signature for all
+    """A kpathsea ``ls-R``: comment lines, then a block for each folder, all in byte order.
+
+    mktexlsr writes names in the order the file system gives them, which is another everywhere.
+    """
+    lines = data.split(b"\n")
+    head = [line for line in lines if line.startswith(b"%")]
+    body = b"\n".join(line for line in lines if not line.startswith(b"%"))
+    blocks = []
+    for block in body.strip(b"\n").split(b"\n\n"):
+        name, *members = block.split(b"\n")
+        blocks.append(b"\n".join([name, *sorted(members)]))
+    same = b"\n".join([*head, b"\n\n".join(sorted(blocks))])
+    # The empty lines at the end stay, so that the size does.
+    return same + b"\n" * (len(data) - len(same)) if len(same) <= len(data) else data
+
+
 NORMALISERS: Final[dict[str, Callable[[bytes, int], bytes]]] = {
     "etc/ssl/certs/java/cacerts": java_keystore,
+    "usr/local/share/texmf/ls-R": texmf_listing,
+    "var/lib/texmf/ls-R": texmf_listing,
 }
 """By path in the image; the content may change, its size may not."""
