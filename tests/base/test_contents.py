@@ -159,6 +159,13 @@ def test_an_official_python_image_prefers_its_own_interpreter() -> None:
             "3.12.9",
         ),
         ([Entry("usr/bin/python3.12", ELF, mode=0o755)], "3.12.3"),
+        (
+            [
+                Entry("usr/bin/python3.12", ELF, mode=0o755),
+                Entry("usr/lib64/libpython3.12.so.1.0", python("3.12.8")),
+            ],
+            "3.12.8",
+        ),
     ],
 )
 def test_the_patch_is_found_wherever_it_is_written(entries: list[Entry], version: str) -> None:
@@ -293,6 +300,11 @@ def test_a_layer_that_is_not_the_configs_is_refused() -> None:
 def test_a_kept_file_of_no_sensible_size_is_refused() -> None:
     with pytest.raises(IntegrityError, match="expected at most"):
         contents([Entry("etc/os-release", b"x" * (1 << 20) + b"y")])
+
+
+def test_a_large_file_that_only_looks_like_a_key_is_of_no_interest() -> None:
+    grid = Entry("usr/share/gis/terrain.asc", b"1 " * (1 << 20))
+    assert contents([grid, Entry("etc/os-release", b"ID=x\n")]).os_release is not None
 
 
 def test_interpreters_of_this_machine_are_found_with_their_versions() -> None:

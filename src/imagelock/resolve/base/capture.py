@@ -22,10 +22,14 @@ _MIB: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """Files whose path matches are kept up to ``limit`` bytes, or searched for ``search``."""
+    """Files whose path matches are kept up to ``limit`` bytes, or searched for ``search``.
+
+    A longer file is an error, or of no interest when ``or_none`` says so.
+    """
 
     path: str
     limit: int = 0
+    or_none: bool = False
     search: re.Pattern[bytes] | None = None
 
 
@@ -42,11 +46,11 @@ _RULES: Final = (
     _Rule(r"etc/apt/(?:sources\.list|preferences)", limit=_MIB),
     _Rule(r"etc/apt/sources\.list\.d/[^/]+\.(?:list|sources)", limit=_MIB),
     _Rule(r"etc/apt/preferences\.d/[^/]+", limit=_MIB),
-    _Rule(r"(?:etc|usr|opt|var)/.+\.(?:gpg|asc|pgp)", limit=_MIB),
+    _Rule(r"(?:etc|usr|opt|var)/.+\.(?:gpg|asc|pgp)", limit=_MIB // 2, or_none=True),
     _Rule(r"(?:usr/)?bin/dpkg"),
     _Rule(r"opt/venv/pyvenv\.cfg"),
     _Rule(r"(?:.+/)?bin/python3\.\d+", search=_PYTHON_VERSION),
-    _Rule(r"(?:.+/)?lib/(?:[^/]+/)?libpython3\.\d+\.so\.1\.0", search=_PYTHON_VERSION),
+    _Rule(r"(?:.+/)?lib(?:64)?/(?:[^/]+/)?libpython3\.\d+\.so\.1\.0", search=_PYTHON_VERSION),
     _Rule(r"(?:.+/)?include/python3\.\d+/patchlevel\.h", limit=_MIB),
     _Rule(r"(?:.+/)?conda-meta/python-3\.[^/]+\.json"),
     _Rule(r"(?:usr/)?lib[^/]*/(?:[^/]+/)?libc\.so\.6", search=_GLIBC_VERSION),
@@ -74,9 +78,11 @@ def read_layer(file: IO[bytes], tree: Tree, *, where: str) -> str:
                 tree.add_hard_link(path, _relative(member.link))
             case Kind.FILE:
                 rule = _rule_of(path)
+                if rule is None or (rule.or_none and member.size > rule.limit):
+                    tree.add(path, None)
+                    continue
                 executable = bool(member.mode & 0o111)
-                node = None if rule is None else _capture(rule, reader, executable=executable)
-                tree.add(path, node)
+                tree.add(path, _capture(rule, reader, executable=executable))
             case Kind.OTHER:
                 tree.add(path, None)
     return reader.finish()
