@@ -164,17 +164,26 @@ class Solver:
         name the indexes mention last for the first time.
         """
         own = self._fitting(relation, asking, self._named(relation.name, asking))
-        if own and not self._provided_by_installed(relation.name):
-            yield from own.values()
-        found = own | self._fitting(relation, asking, self.index.providers(relation.name))
+        found = own
+        if not own or self._provided_by_installed(relation.name):
+            found = own | self._fitting(relation, asking, self.index.providers(relation.name))
+        yield from self._ranked(found, relation, asking)
+        if found is own:
+            others = self._fitting(relation, asking, self.index.providers(relation.name))
+            left = {key: package for key, package in others.items() if key not in own}
+            yield from self._ranked(left, relation, asking)
 
+    def _ranked(
+        self, found: Mapping[Key, BinaryPackage], relation: Relation, asking: str
+    ) -> Iterator[BinaryPackage]:
         def rank(key: Key) -> tuple[bool, bool, bool, bool, bool, int]:
             package = found[key]
+            preferred = self.index.architecture if package.multi_arch == "foreign" else asking
             return (
                 key not in self.protected,
                 key not in self.state.selected,
                 package.name != relation.name,
-                key[1] != asking,
+                key[1] != preferred,
                 not package.essential,
                 _PRIORITIES.get(package.priority, 3),
             )
