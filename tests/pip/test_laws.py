@@ -13,7 +13,9 @@ from imagelock.model.names import PipName
 from imagelock.model.platform import Platform
 from imagelock.model.python import PythonTarget
 from imagelock.resolve.pip.policy import Policy, Preference
+from imagelock.resolve.pip.proof import SortedVersions
 from imagelock.resolve.pip.requirements import allows, parse
+from imagelock.resolve.pip.requirements import version as parsed_version
 from imagelock.resolve.pip.resolution import Resolution, resolve
 from support.fake_pip_index import FakeIndex, Made
 
@@ -166,6 +168,31 @@ def test_a_resolution_is_its_own_preference(table: Table, roots: tuple[str, ...]
     if before is not None:
         again = resolve(roots, target=TARGET, index=FakeIndex(table), policy=_keeping(before))
         assert again == before
+
+
+_PARTS = st.sampled_from(
+    ["", ".1", "a1", "rc2", ".post1", ".dev3", "+cpu", "a1.dev2", ".post2.dev1", "rc1.post1"]
+)
+_TEXTS = st.builds(lambda major, end: f"{major}{end}", st.integers(0, 3), _PARTS)
+_CLAUSES = st.one_of(
+    st.builds(
+        lambda operator, text: operator + (text if operator == "==" else text.partition("+")[0]),
+        st.sampled_from([">=", "<=", ">", "<", "==", "!="]),
+        _TEXTS,
+    ).filter(lambda text: "+" not in text or text.startswith("==")),
+    st.builds(lambda major: f"~={major}.1", st.integers(0, 3)),
+    st.builds(lambda major: f"=={major}.*", st.integers(0, 3)),
+)
+
+
+@settings(max_examples=500)
+@given(
+    st.lists(_TEXTS, unique_by=parsed_version, max_size=12),
+    st.lists(_CLAUSES, max_size=3).map(",".join),
+)
+def test_sorted_versions_find_what_a_scan_finds(texts: list[str], specifier: str) -> None:
+    found = SortedVersions(texts).allowed(specifier)
+    assert found == sum(2 << n for n, text in enumerate(texts) if allows(specifier, text))
 
 
 @example({"1": ("py3-none-any",)}, "linux/amd64")

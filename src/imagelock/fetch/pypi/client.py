@@ -25,7 +25,7 @@ from imagelock.resolve.pip.target import TargetTags
 
 _PAGES: Final = "pypi-page-3"
 _METADATA: Final = "pypi-metadata-1"
-_THREADS: Final = 16
+_THREADS: Final = 12
 _FLAT: Final = ".html"
 """An index URL that ends so is one page of links to files of any project (pip's find-links)."""
 

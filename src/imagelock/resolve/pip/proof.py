@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from imagelock.model.names import PipName
 from imagelock.resolve.pip.provider import IMPOSSIBLE, Candidate, Key, Provider, Wish
 from imagelock.resolve.pip.pubgrub import ABSENT, Solver
-from imagelock.resolve.pip.requirements import version
+from imagelock.resolve.pip.requirements import allows, specifier_set, version
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +39,42 @@ class Fact(Mapping[Key, int]):
         return len(self._terms)
 
 
+class SortedVersions:
+    """The versions of a project, to find those that a specifier allows in a few comparisons."""
+
+    def __init__(self, versions: Sequence[str]) -> None:
+        """Bit ``n + 1`` stands for ``versions[n]``, in any order."""
+        order = sorted(range(len(versions)), key=lambda number: version(versions[number]))
+        self._texts = [versions[number] for number in order]
+        self._below = [0]
+        """The bits of the first so many versions."""
+        for number in order:
+            self._below.append(self._below[-1] | 2 << number)
+
+    def allowed(self, specifier: str) -> int:
+        """The bits of the versions that every clause allows.
+
+        What an ordered comparison allows is one end of the sorted versions (PEP 440), so its
+        border is found by halving.
+        """
+        found = self._below[-1]
+        for clause in specifier_set(specifier):
+            text = str(clause)
+            if clause.operator in {">=", ">"}:
+                place = bisect_left(self._texts, 1, key=lambda item: allows(text, item))
+                found &= ~self._below[place]
+            elif clause.operator in {"<=", "<"}:
+                place = bisect_left(self._texts, 1, key=lambda item: not allows(text, item))
+                found &= self._below[place]
+            else:
+                found &= sum(
+                    self._below[place + 1] & ~self._below[place]
+                    for place, item in enumerate(self._texts)
+                    if allows(text, item)
+                )
+        return found
+
+
 class Packages:
     """A resolution as a problem of :mod:`~imagelock.resolve.pip.pubgrub`.
 
@@ -47,6 +85,8 @@ class Packages:
         self.provider = provider
         self._domains: dict[Key, int] = {}
         self._masks: dict[tuple[Key, str, str], int] = {}
+        self._orders: dict[PipName, SortedVersions] = {}
+        self._wishes: dict[Key, dict[Wish, int]] = {}
 
     def solve(self, wishes: Sequence[Wish]) -> dict[Key, Candidate]:
         """A candidate for every key needed. Raise Unsolvable with the proof."""
@@ -72,22 +112,29 @@ class Packages:
         cached = (wish.key, wish.specifier, wish.exactly)
         known = self._masks.get(cached)
         if known is None:
-            domain = self.domain(wish.key)
-            known = 0
-            for number, entry in enumerate(self.provider.catalog.listing(wish.name).entries):
-                bit = 2 << number
-                if domain & bit and wish.allows(entry.version):
-                    known |= bit
+            known = self.domain(wish.key) & ~ABSENT
+            if wish.specifier:
+                known &= self._sorted(wish.name).allowed(wish.specifier)
+            if wish.exactly:
+                entries = self.provider.catalog.listing(wish.name).entries
+                known &= sum(2 << n for n, e in enumerate(entries) if e.version == wish.exactly)
             self._masks[cached] = known
         return known
 
+    def _sorted(self, name: PipName) -> SortedVersions:
+        known = self._orders.get(name)
+        if known is None:
+            entries = self.provider.catalog.complete(name).entries
+            known = self._orders[name] = SortedVersions([entry.version for entry in entries])
+        return known
+
     def pick(self, open_keys: Mapping[Key, int], conflicts: Mapping[Key, int]) -> tuple[Key, int]:
-        """Forced keys first, then those most in conflict, then as met; versions in their order."""
+        """Forced keys first, then those last in conflict, then as met; versions in their order."""
         key = min(
             open_keys,
             key=lambda key: (
                 open_keys[key].bit_count() > 1,
-                -conflicts.get(key, 0),
+                -conflicts.get(key, -1),
                 self.provider.order(key),
             ),
         )
@@ -96,20 +143,25 @@ class Packages:
     def implied(self, key: Key, option: int) -> list[Fact]:
         """The wishes of a version, each widened to the versions known to have it too."""
         facts = []
+        having = self._having(key)
         for wish in self.provider.get_dependencies(self._candidate(key, option)):
-            bits = option if wish.exactly else self._sharing(key, wish) | option
+            bits = option if wish.exactly else having.get(wish, 0) | option
+            having[wish] = bits
             excluded = -1 if wish.name == IMPOSSIBLE else ~self.mask(wish)
             facts.append(Fact(wish, key, bits, excluded))
         return facts
 
-    def _sharing(self, key: Key, wish: Wish) -> int:
-        bits, domain = 0, self.domain(key)
-        for number, entry in enumerate(self.provider.catalog.listing(key[0]).entries):
-            if domain & (2 << number) and wish in self.provider.known_dependencies(
-                *key, entry.version
-            ):
-                bits |= 2 << number
-        return bits
+    def _having(self, key: Key) -> dict[Wish, int]:
+        """Which versions of a key are known to have which wish."""
+        found = self._wishes.get(key)
+        if found is None:
+            found = self._wishes[key] = {}
+            domain = self.domain(key)
+            for number, entry in enumerate(self.provider.catalog.listing(key[0]).entries):
+                if domain & (2 << number):
+                    for wish in self.provider.known_dependencies(*key, entry.version):
+                        found[wish] = found.get(wish, 0) | 2 << number
+        return found
 
     def versions(self, key: Key, bits: int) -> list[str]:
         """The versions of a mask, the oldest first."""

@@ -64,7 +64,7 @@ class Problem(Protocol[K]):
     def pick(self, open_keys: Mapping[K, int], conflicts: Mapping[K, int]) -> tuple[K, int]:
         """The key to decide next and the bit to try; masks are never empty and lack bit 0.
 
-        ``conflicts`` counts how often a key took part in one.
+        ``conflicts`` numbers the last conflict that each key took part in or was narrowed by.
         """
         ...
 
@@ -99,6 +99,7 @@ class Solver(Generic[K]):
         self._by_key: dict[K, list[Incompatibility[K]]] = {}
         self._implied: set[tuple[K, int]] = set()
         self._conflicts: dict[K, int] = {}
+        self._learned = 0
 
     def solve(self, facts: Iterable[Mapping[K, int]], *, most_steps: int = 10_000) -> dict[K, int]:
         """One option's bit for every key that must be chosen.
@@ -147,7 +148,9 @@ class Solver(Generic[K]):
         state.trail.append(_Assignment(key, left, state.level, cause))
 
     def _propagate(self, changed: list[K]) -> None:
+        """Narrow keys until nothing follows any more, learning from every conflict."""
         waiting = list(dict.fromkeys(changed))
+        learned_here = False
         while waiting:
             key = waiting.pop()
             for item in reversed(self._by_key.get(key, ())):
@@ -155,19 +158,28 @@ class Solver(Generic[K]):
                 if unit is None:
                     continue
                 if unit is item:
-                    learned = self._learn(item)
-                    for other in self._add(learned):
-                        self._conflicts[other] = self._conflicts.get(other, 0) + 1
-                    forced = self._unit(learned)
-                    assert forced is not None
-                    assert not isinstance(forced, Incompatibility)
-                    self._assign(forced[0], ~learned.terms[forced[0]], learned)
-                    waiting = [forced[0]]
+                    learned_here = True
+                    waiting = [self._learned_from(item)]
                     break
-                assert not isinstance(unit, Incompatibility)
-                self._assign(unit[0], ~item.terms[unit[0]], item)
+                assert isinstance(unit, tuple)
+                self._narrow(unit[0], item, note=learned_here)
                 if unit[0] not in waiting:
                     waiting.append(unit[0])
+
+    def _learned_from(self, conflict: Incompatibility[K]) -> K:
+        """Learn from a conflict, go back, and narrow the key that what was learned leaves open."""
+        learned = self._learn(conflict)
+        self._add(learned)
+        self._learned += 1
+        unit = self._unit(learned)
+        assert isinstance(unit, tuple)
+        self._narrow(unit[0], learned, note=True)
+        return unit[0]
+
+    def _narrow(self, key: K, item: Incompatibility[K], *, note: bool) -> None:
+        self._assign(key, ~item.terms[key], item)
+        if note:
+            self._conflicts[key] = self._learned
 
     def _unit(self, item: Incompatibility[K]) -> Incompatibility[K] | tuple[K] | None:
         """The item itself if all its terms hold, the one open key, or None."""
@@ -185,6 +197,8 @@ class Solver(Generic[K]):
     def _learn(self, item: Incompatibility[K]) -> Incompatibility[K]:
         """Resolve a conflict up to an incompatibility that an earlier level leaves one key open."""
         while True:
+            for key in item.terms:
+                self._conflicts[key] = self._learned
             place, previous = self._satisfier(item)
             if place < 0:
                 raise Unsolvable(item)
