@@ -72,9 +72,7 @@ def locked(names: tuple[str, ...]) -> tuple[Lock, BuildContext]:
         spec_folder=Path(),
     )
     fetcher = ArtifactFetcher(store, http)
-    return lock, BuildContext(
-        store=store, fetch=lambda wanted, archives: fetcher.fetch(wanted, archives), folder=Path()
-    )
+    return lock, BuildContext(store=store, fetch=fetcher.fetch, folder=Path())
 
 
 def tree_of(root: Path) -> Iterator[tuple[str, tuple[object, ...]]]:

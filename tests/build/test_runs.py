@@ -151,6 +151,15 @@ def test_copies_have_fixed_modes_owners_and_times(site: Site) -> None:
     assert not site.image(lock).image.layers[-1].cached
 
 
+def test_a_copy_goes_through_the_links_of_a_merged_usr(site: Site) -> None:
+    (site.folder / "tool").write_text("#!/bin/sh\necho tool\n")
+    (site.folder / "tool").chmod(0o755)
+    image = site.image(copying(site, CopyRule(source="tool", target="/bin/tool")))
+    assert "usr/bin/tool" in site.layer(image)
+    assert "bin" not in site.layer(image)
+    assert in_image(site, image, "/bin/tool; readlink /bin") == "tool\nusr/bin\n"
+
+
 @pytest.mark.parametrize("source", ["../outside", "missing", "/etc/passwd", "out"])
 def test_copies_from_outside_are_refused(site: Site, source: str) -> None:
     (site.folder / "out").symlink_to("/etc")

@@ -9,10 +9,11 @@ import zipfile
 import pytest
 
 from imagelock.layers.entries import Entry, Kind
+from imagelock.layers.scheme import Scheme
 from imagelock.layers.tar import tar_chunks
 from imagelock.layers.untar import read_tar
 from imagelock.layers.venv import venv_layer, wheels_layer
-from imagelock.layers.wheel import Scheme, Wheel
+from imagelock.layers.wheel import Wheel
 from imagelock.model.errors import IntegrityError
 from imagelock.model.lock import PythonPin, PythonProvider
 from imagelock.model.names import pip_name
@@ -87,6 +88,28 @@ def test_record_lists_every_file_with_its_hash_sorted() -> None:
             raw = hashlib.sha256(data).digest()
             assert digest == "sha256=" + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
             assert int(size) == len(data)
+
+
+@pytest.mark.parametrize(
+    ("executable", "site", "scripts"),
+    [
+        ("/usr/bin/python3.11", "usr/local/lib/python3.11/dist-packages", "usr/local/bin"),
+        ("/usr/local/bin/python3", "usr/local/lib/python3.11/site-packages", "usr/local/bin"),
+        ("/opt/conda/bin/python", "opt/conda/lib/python3.11/site-packages", "opt/conda/bin"),
+        ("/bin/python", "lib/python3.11/site-packages", "bin"),
+    ],
+)
+def test_an_interpreter_of_the_base_is_installed_into(
+    executable: str, site: str, scripts: str
+) -> None:
+    scheme = Scheme.of_interpreter(executable, "3.11.2")
+    layer = wheels_layer([(opened(wheel_of(THING)), True)], scheme)
+    found = files_of(b"".join(tar_chunks(layer.entries)))
+    assert f"{site}/thing/__init__.py" in found
+    assert found[f"{scripts}/thing"][1].startswith(f"#!{executable}\n".encode())
+    record = found[f"{site}/thing-1.0.dist-info/RECORD"][1].decode()
+    up = "../" * (site.count("/") + 1 - scripts.count("/"))
+    assert f"\n{up}bin/thing," in f"\n{record}"
 
 
 def test_not_requested_has_no_mark() -> None:

@@ -16,7 +16,8 @@ from imagelock.layers.entries import (
     unsafe,
     with_parents,
 )
-from imagelock.layers.wheel import Scheme, Wheel
+from imagelock.layers.scheme import Scheme
+from imagelock.layers.wheel import Wheel
 from imagelock.model.lock import PythonPin
 
 

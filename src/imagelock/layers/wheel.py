@@ -16,6 +16,7 @@ from typing import IO, Final
 
 from imagelock.layers.entries import EARLIEST, Entry, Kind, relative_path, unsafe
 from imagelock.layers.record import RecordLine, checked, line_of, read_record, write_record
+from imagelock.layers.scheme import Scheme
 from imagelock.layers.scripts import entry_point_scripts, fixed_shebang
 from imagelock.model.errors import IntegrityError
 from imagelock.model.names import PipName, pip_name
@@ -29,30 +30,6 @@ _SIGNATURES: Final = ("RECORD.jws", "RECORD.p7s")
 _GENEROUS: Final = 1 << 30
 _RATIO: Final = 300
 """An archive that unpacks to more than both bounds is a bomb (deflate's limit is 1032)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scheme:
-    """Where a wheel goes: absolute folders without the leading slash, and the interpreter."""
-
-    prefix: str
-    site_packages: str
-    scripts: str
-    headers: str
-    interpreter: str
-
-    @classmethod
-    def of_venv(cls, prefix: str, python_version: str) -> Scheme:
-        """The folders of a virtual environment (sysconfig's ``venv`` scheme)."""
-        root = prefix.strip("/")
-        minor = "python" + ".".join(python_version.split(".")[:2])
-        return cls(
-            prefix=root,
-            site_packages=f"{root}/lib/{minor}/site-packages",
-            scripts=f"{root}/bin",
-            headers=f"{root}/include/site/{minor}",
-            interpreter=f"/{root}/bin/python",
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +188,7 @@ class Wheel:
             raise unsafe(path, "is in no known folder of .data", where=self.where)
         if category == "data" and inner.startswith("lib64/"):
             inner = "lib" + inner.removeprefix("lib64")  # lib64 is a link to it
-        return f"{folders[category]}/{inner}", category == "scripts"
+        return f"{folders[category]}/{inner}".lstrip("/"), category == "scripts"
 
     def _made(
         self, path: str, data: bytes, scheme: Scheme, *, mode: int = 0o644, mtime: int | None = None
@@ -273,8 +250,9 @@ def _relative(path: str, scheme: Scheme) -> str:
     inside = path.removeprefix(scheme.site_packages + "/")
     if inside != path:
         return inside
-    up = scheme.site_packages.removeprefix(scheme.prefix + "/").count("/") + 1
-    return "../" * up + path.removeprefix(scheme.prefix + "/")
+    lead = f"{scheme.prefix}/" if scheme.prefix else ""
+    up = scheme.site_packages.removeprefix(lead).count("/") + 1
+    return "../" * up + path.removeprefix(lead)
 
 
 def _project(info: str) -> str:

@@ -69,7 +69,10 @@ class VenvStep(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelsStep(Step):
-    """Wheels unpacked under one prefix: a big one alone, or the small ones together."""
+    """Wheels unpacked under one prefix: a big one alone, or the small ones together.
+
+    ``prefix`` is a virtual environment's; empty, they go where the interpreter itself looks.
+    """
 
     python: PythonPin
     prefix: str

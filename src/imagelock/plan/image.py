@@ -93,13 +93,15 @@ def _pip_steps(lock: Lock, platform: Platform) -> Iterator[AnyStep]:
     python = lock.python_for(platform)
     if not wheels or python is None:
         return
-    target = _python_inputs(python)
-    yield VenvStep(
-        title=f"venv: Python {python.version}",
-        key=step_key("venv", lock.recipe, python=target, prefix=VENV),
-        python=python,
-        prefix=VENV,
-    )
+    # An interpreter of the base that was named is installed into itself, without a venv.
+    prefix = "" if lock.roots.pip.python_exec else VENV
+    if prefix:
+        yield VenvStep(
+            title=f"venv: Python {python.version}",
+            key=step_key("venv", lock.recipe, python=_python_inputs(python), prefix=prefix),
+            python=python,
+            prefix=prefix,
+        )
     small, big = split_wheels(tuple(wheels))
     groups = [("pip: " + _count(len(small), "package"), small)] if small else []
     groups += [(f"pip: {pin.name} {pin.version}", (pin,)) for pin in big]
@@ -111,11 +113,11 @@ def _pip_steps(lock: Lock, platform: Platform) -> Iterator[AnyStep]:
                 lock.recipe,
                 # Paths hold the minor version only: a new patch of Python changes no wheel layer.
                 python=[_minor(python.version), python.implementation],
-                prefix=VENV,
+                prefix=prefix or python.executable,
                 wheels=wheel_inputs(group),
             ),
             python=python,
-            prefix=VENV,
+            prefix=prefix,
             wheels=group,
         )
 
@@ -172,7 +174,8 @@ def _file_steps(lock: Lock) -> Iterator[AnyStep]:
 def _config(lock: Lock, platform: Platform) -> ConfigChange:
     roots: Spec = lock.roots
     has_venv = any(platform in pin.platforms for pin in lock.pip)
-    venv = (("VIRTUAL_ENV", VENV),) if has_venv and lock.python_for(platform) else ()
+    has_venv = has_venv and lock.python_for(platform) is not None and not roots.pip.python_exec
+    venv = (("VIRTUAL_ENV", VENV),) if has_venv else ()
     own = dict(roots.env)
     env = tuple(sorted({**dict(venv), **own}.items()))
     return ConfigChange(

@@ -26,10 +26,11 @@ from imagelock.build.oci.output import Blob, parse_output, write_output
 from imagelock.build.oci.pure import PureLayers
 from imagelock.build.oci.runs import RunBuilder, run_key
 from imagelock.build.oci.sandbox import Sandbox, open_sandbox
-from imagelock.build.oci.trees import Trees
+from imagelock.build.oci.trees import Trees, links_at_root
 from imagelock.fetch.store import Store
 from imagelock.layers.entries import EARLIEST
 from imagelock.layers.gzip import Compression
+from imagelock.layers.merge import merged_usr
 from imagelock.model.archives import Archive, Artifact
 from imagelock.model.errors import BuildError, UsageError
 from imagelock.model.image import (
@@ -43,7 +44,7 @@ from imagelock.model.image import (
 )
 from imagelock.model.lock import BasePin, Lock
 from imagelock.model.names import digest, hash_of
-from imagelock.model.plan import AnyStep, AptStep, ImagePlan, RunStep
+from imagelock.model.plan import AnyStep, AptStep, CopyStep, ImagePlan, RunStep, SourceStep
 from imagelock.model.platform import Platform
 from imagelock.plan import plan_image
 from imagelock.ports import ImageSource
@@ -224,8 +225,25 @@ class _PlatformBuild:
         return self._image()
 
     def _pure(self, step: AnyStep) -> tuple[CachedLayer, ...]:
-        pure = PureLayers(cache=self._cache, folder=self._context.folder)
+        pure = PureLayers(
+            cache=self._cache, folder=self._context.folder, aliases=self._aliases(step)
+        )
         return pure.find(step) or pure.build(step, self._files(step))
+
+    def _aliases(self, step: AnyStep) -> tuple[tuple[str, str], ...]:
+        """The merged-/usr links of the image that a copy meets."""
+        if isinstance(step, CopyStep):
+            targets = {rule.target for rule in step.rules}
+        elif isinstance(step, SourceStep):
+            targets = {step.target}
+        else:
+            return ()
+        known = dict(merged_usr(self._plan.platform.debian_architecture))
+        met = {target.strip("/").partition("/")[0] for target in targets} & known.keys()
+        if not met or self._plan.bootstrapped:
+            return tuple((name, known[name]) for name in sorted(met))
+        files = [(layer.descriptor, self._blob(layer.descriptor)) for layer in self._base_layers]
+        return links_at_root(files, met)
 
     def _in_sandbox(self, step: AnyStep) -> tuple[CachedLayer, ...]:
         if isinstance(step, AptStep):

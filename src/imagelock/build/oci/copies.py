@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from imagelock.build.oci.ignore import Ignore
@@ -38,6 +39,21 @@ def source_entries(folder: Path, rule: SourceRule, target: str) -> list[Entry]:
         raise _problem("source.root", f"'{rule.root}' is no folder")
     found = list(_source(root, "", target.strip("/"), Ignore(root)))
     return sorted(found, key=lambda entry: sort_key(entry.path))
+
+
+def through_aliases(entries: list[Entry], aliases: Iterable[tuple[str, str]]) -> list[Entry]:
+    """The entries where links of the image lead: a folder must not take the place of a link."""
+    table = dict(aliases)
+    moved: dict[str, Entry] = {}
+    for entry in entries:
+        top, slash, rest = entry.path.partition("/")
+        target = table.get(top)
+        if target is None or (not slash and entry.kind is not Kind.DIRECTORY):
+            moved[entry.path] = entry
+        elif slash:
+            path = f"{target}/{rest}"
+            moved[path] = replace(entry, path=path)
+    return [moved[path] for path in sorted(moved, key=sort_key)]
 
 
 def _source(root: Path, inner: str, target: str, ignore: Ignore) -> Iterator[Entry]:

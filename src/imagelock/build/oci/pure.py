@@ -8,20 +8,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagelock.build.oci.cache import CachedLayer, LayerCache
-from imagelock.build.oci.copies import copied_entries, entries_digest, source_entries
+from imagelock.build.oci.copies import (
+    copied_entries,
+    entries_digest,
+    source_entries,
+    through_aliases,
+)
 from imagelock.layers.entries import EARLIEST, Entry, Layer, with_parents
+from imagelock.layers.scheme import Scheme
 from imagelock.layers.venv import venv_layer, wheels_layer
-from imagelock.layers.wheel import Scheme, Wheel
+from imagelock.layers.wheel import Wheel
 from imagelock.model.errors import BuildError
 from imagelock.model.plan import AnyStep, CopyStep, SourceStep, VenvStep, WheelsStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PureLayers:
-    """Finds and makes the layers that depend on their own inputs alone."""
+    """Finds and makes the layers that depend on their own inputs alone.
+
+    ``aliases`` are folders that are links in the image (merged-/usr), with what they lead to.
+    """
 
     cache: LayerCache
     folder: Path
+    aliases: tuple[tuple[str, str], ...] = ()
 
     def find(self, step: AnyStep) -> tuple[CachedLayer, ...] | None:
         """The step's layer if it was made before."""
@@ -42,7 +52,11 @@ class PureLayers:
         raise BuildError(f"not supported yet: {step.title}", where=step.title)
 
     def _wheels(self, key: str, step: WheelsStep, files: Mapping[str, Path]) -> CachedLayer:
-        scheme = Scheme.of_venv(step.prefix, step.python.version)
+        python = step.python
+        if step.prefix:
+            scheme = Scheme.of_venv(step.prefix, python.version)
+        else:
+            scheme = Scheme.of_interpreter(python.executable, python.version)
         with ExitStack() as stack:
             wheels = []
             for pin in step.wheels:
@@ -64,5 +78,7 @@ class PureLayers:
 
     def _copied(self, step: CopyStep | SourceStep) -> list[Entry]:
         if isinstance(step, CopyStep):
-            return copied_entries(self.folder, step.rules)
-        return source_entries(self.folder, step.rule, step.target)
+            entries = copied_entries(self.folder, step.rules)
+        else:
+            entries = source_entries(self.folder, step.rule, step.target)
+        return through_aliases(entries, self.aliases)

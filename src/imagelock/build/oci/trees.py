@@ -6,11 +6,13 @@ import contextlib
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from imagelock.build.oci.sandbox import Sandbox
+from imagelock.layers.entries import Kind
+from imagelock.layers.untar import read_tar
 from imagelock.model.errors import IntegrityError
 from imagelock.model.image import BuiltLayer, Descriptor
 from imagelock.model.names import Digest
@@ -92,3 +94,18 @@ def open_layer(path: Path, media_type: str) -> Iterator[IO[bytes]]:
             yield stream
         else:
             yield raw
+
+
+def links_at_root(
+    layers: Iterable[tuple[Descriptor, Path]], names: Collection[str]
+) -> tuple[tuple[str, str], ...]:
+    """Which of these top-level paths are links in an image, and to what; layers lowest first."""
+    found: dict[str, str] = {}
+    for descriptor, path in layers:
+        with open_layer(path, descriptor.media_type) as tar:
+            for entry in read_tar(tar, where=descriptor.digest):
+                if entry.path in names and entry.kind is Kind.SYMLINK:
+                    found[entry.path] = entry.link.strip("/")
+                elif entry.path in names:
+                    found.pop(entry.path, None)
+    return tuple(sorted(found.items()))
