@@ -142,9 +142,6 @@ def test_unknown_keys_come_with_a_guess(line: str, hint: str) -> None:
         ('conda.channel-priority = "strict"', "1:7: conda.channel-priority"),
         ('gpu.cuda = "12.4"', "1:5: gpu.cuda"),
         ('gpu.cudnn = "9"', "1:5: gpu.cudnn"),
-        ('source.root = "src"', "1:1: source"),
-        ('run = [{ commands = ["true"] }]', "1:1: run"),
-        ('secret = [{ id = "a", src = "b", target = "/c" }]', "1:1: secret"),
         ("builder.options = { a = 1 }", "1:9: builder.options"),
     ],
 )

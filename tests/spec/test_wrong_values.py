@@ -206,8 +206,11 @@ train.toml:1:27: copy[0].to: expected an absolute path, got 'x'
         ("copy = ['a']", snapshot('train.toml:1:9: copy[0]: expected a table, got a string')),
         ("source.mode = 'all'", snapshot("""\
 train.toml:1:1: source: expected 'root', which is missing
-  hint: add root = "src"
-train.toml:1:1: source: not supported yet\
+  hint: add root = "src"\
+""")),
+        ("source = { root = 'src', mode = 'loaded-modules' }", snapshot("""\
+train.toml:1:33: source.mode: 'loaded-modules' is not supported yet
+  hint: use 'all'\
 """)),
         ("builder.name = 'docker'", snapshot("""\
 train.toml:1:16: builder.name: 'docker' is not supported yet

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagelock.lock import EntryKind, SourceEntry, format_tag, lock_digest, source_digest
 from imagelock.model.lock import Lock
+from imagelock.model.plan import CopyStep, SourceStep
+from imagelock.plan import plan_image
+
+if TYPE_CHECKING:
+    from imagelock.layers.entries import Entry
 
 
 def image_tag(lock: Lock, lock_folder: Path) -> str:
@@ -26,12 +33,25 @@ def image_reference(lock: Lock, tag: str) -> str:
 
 
 def _copied_digest(lock: Lock, folder: Path) -> str | None:
-    if not lock.roots.copies:
+    """The digest over the files that are copied; None when the lock copies none."""
+    if not lock.roots.copies and lock.roots.source is None:
         return None
-    from imagelock.build.oci.copies import copied_entries
+    from imagelock.build.oci.copies import copied_entries, source_entries
 
-    entries = []
-    for entry in copied_entries(folder, lock.roots.copies):
+    # Which files are copied does not depend on the platform.
+    steps = plan_image(lock, lock.platforms[0]).steps
+    found: list[SourceEntry] = []
+    for step in steps:
+        if isinstance(step, CopyStep):
+            found += _entries("", copied_entries(folder, step.rules))
+        elif isinstance(step, SourceStep):
+            # A path of the image never starts with a slash: no copied file is called the same.
+            found += _entries("//source/", source_entries(folder, step.rule, step.target))
+    return source_digest(found)
+
+
+def _entries(prefix: str, entries: Iterable[Entry]) -> Iterator[SourceEntry]:
+    for entry in entries:
         kind = EntryKind[entry.kind.name]
         content = entry.link
         if kind is EntryKind.FILE:
@@ -39,5 +59,4 @@ def _copied_digest(lock: Lock, folder: Path) -> str | None:
             for chunk in entry.content:
                 state.update(chunk)
             content = state.hexdigest()
-        entries.append(SourceEntry(entry.path, entry.mode, kind, content))
-    return source_digest(entries)
+        yield SourceEntry(prefix + entry.path, entry.mode, kind, content)

@@ -22,14 +22,14 @@ NOT_YET: Final[tuple[KeyPath, ...]] = (
     ("conda", "channel-priority"),
     ("gpu", "cuda"),
     ("gpu", "cudnn"),
-    ("source",),
-    ("run",),
-    ("secret",),
     ("builder", "options"),
 )
 """Fields that are refused unless empty."""
 
-ONLY: Final[dict[KeyPath, tuple[str, ...]]] = {("builder", "name"): ("oci",)}
+ONLY: Final[dict[KeyPath, tuple[str, ...]]] = {
+    ("builder", "name"): ("oci",),
+    ("source", "mode"): ("all", "none"),
+}
 """Fields of which so far only these values work."""
 
 REQUIREMENTS_OPTIONS: Final = {
