@@ -10,6 +10,7 @@ import pytest
 
 from imagelock.lock import Section, directly_stale, normalise, stale_sections, staleness
 from imagelock.lock.stale import ALL_RESOLVED
+from imagelock.model.errors import LockError
 from imagelock.model.lock import Lock
 from imagelock.model.platform import Platform
 from imagelock.model.spec import (
@@ -56,7 +57,7 @@ def spec(**changes: object) -> Spec:
         (spec(name="b"), ["name: acme/train → b"], ROOTS),
         (spec(registry=None), ["registry: registry.example/acme was removed"], ROOTS),
         (spec(tag_format="{lock}"), ["tag-format: v1-{lock} → {lock}"], ROOTS),
-        (spec(env=(("MODE", "fast"),)), ['env.GREETING: "say \\"héllo\\"\\n\\t\\\\o/" was removed', "env.MODE:  → fast"], ROOTS),
+        (spec(env=(("MODE", "fast"),)), ['env.GREETING: "say \\"héllo\\"\\n\\t\\\\o/" was removed', 'env.MODE: "" → fast'], ROOTS),
         (spec(image=ImageConfig()), [
             'image.entrypoint: ["/usr/bin/env", "python3"] was removed',
             "image.cmd: [] was removed",
@@ -92,6 +93,7 @@ def spec(**changes: object) -> Spec:
             '["sha256:44778d82365e4af681c40d5f0eef5cf6f5899d3f0ac335050a7ed6779cf3f674"] was removed',
         ], {Section.ROOTS, Section.PIP}),
         (pip(requirements=(dataclasses.replace(FILE, constraints=()),)), ["requirements.txt constraints: urllib3<2 was removed"], {Section.ROOTS, Section.PIP}),
+        (pip(requirements=(dataclasses.replace(FILE, requires_python=""),)), ['requirements.txt requires-python: >=3.11 → ""'], {Section.ROOTS, Section.PIP}),
         (pip(requirements=(FILE, RequirementsFile(path="dev.txt"))), ["pip.requirements: dev.txt was added"], {Section.ROOTS, Section.PIP}),
         (pip(extra_indexes=("pypi", "https://extra.example/simple/")), [
             "pip.extra-indexes: [https://extra.example/simple/, pypi] → [pypi, https://extra.example/simple/]"
@@ -151,6 +153,13 @@ def test_what_follows_is_told_from_what_changed() -> None:
     changed = apt(packages=("git",))
     assert directly_stale(LOCK, changed) == {Section.ROOTS, Section.APT}
     assert stale_sections(LOCK, changed) == AFTER_APT
+
+
+def test_a_spec_that_no_lock_could_hold_is_an_error() -> None:
+    outside = dataclasses.replace(SPEC, copies=(CopyRule(source="../x", target="/x"),))
+    with pytest.raises(LockError, match="expected a relative path without empty parts") as caught:
+        staleness(LOCK, outside)
+    assert caught.value.where == "copy.from"
 
 
 def test_a_lock_without_a_base_is_stale() -> None:

@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from imagelock.lock.checks import Wrong
 from imagelock.lock.kinds import Context, Kind, Platforms
 from imagelock.lock.lists import Pairs, Strings
 from imagelock.lock.normal import normalise_spec
 from imagelock.lock.roots import ROOTS
 from imagelock.lock.tables import Field, Table, Tables, Variants
 from imagelock.lock.toml import inline_text, key_text
+from imagelock.model.errors import LockError
 from imagelock.model.spec import RequirementsFile, Spec
 
 
@@ -52,12 +54,18 @@ Step = tuple[str, str | None, str | None]
 
 
 def changed_roots(old: Spec, new: Spec) -> tuple[RootChange, ...]:
-    """Every difference between two specs, in the order of a spec's keys."""
+    """Every difference between two specs, in the order of a spec's keys.
+
+    Raise LockError for a spec that no lock could hold.
+    """
     before, after = normalise_spec(old), normalise_spec(new)
     changes: list[RootChange] = []
     for field in ROOTS.fields:
         assert isinstance(field, Field)
-        steps = _field_steps(field, before, after, "")
+        try:
+            steps = list(_field_steps(field, before, after, ""))
+        except Wrong as wrong:
+            raise LockError(wrong.message, where=field.key + wrong.path, hint=wrong.hint) from None
         changes += [_change(field.key, *step) for step in steps]
     return tuple(changes)
 
@@ -105,8 +113,9 @@ def _text(kind: Kind, value: object) -> str | None:
     """A value as a person reads it: a string without quotes, all else as in the file."""
     if value is None:
         return None
-    plain = kind.encode(value, Context(), "")
-    return plain if isinstance(plain, str) and plain.isprintable() else inline_text(plain)
+    plain = str(value) if isinstance(value, str) else kind.encode(value, Context(), "")
+    shows = isinstance(plain, str) and plain and plain.isprintable()
+    return str(plain) if shows else inline_text(plain)
 
 
 def _texts(table: Table, values: tuple[object, ...]) -> list[str]:
