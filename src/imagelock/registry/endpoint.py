@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +84,8 @@ def own_authority(host: str, environment: Mapping[str, str]) -> bytes | None:
 
 def _with_system_roots(authority: bytes) -> bytes:
     """A bundle that also trusts the public roots: registries redirect blobs to public hosts."""
+    import ssl
+
     roots = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile
     public = Path(roots).read_bytes() if roots and Path(roots).is_file() else b""
     return authority + b"\n" + public
@@ -108,6 +108,9 @@ def _scheme(host: str) -> str:
 
 def _speaks_tls(name: str, port: int) -> bool:
     """Whether a server on this machine answers a TLS greeting; nothing is sent over it."""
+    import socket
+    import ssl
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
