@@ -139,6 +139,12 @@ def _build(commands: Commands, common: argparse.ArgumentParser) -> None:
     build.add_argument(
         "--force", action="store_true", help="push although the tag names another image"
     )
+    build.add_argument(
+        "--cache-from", metavar="REF", help="take layers from this repository, registry/name"
+    )
+    build.add_argument(
+        "--cache-to", metavar="REF", help="share layers in this repository, registry/name"
+    )
     build.add_argument("--offline", action="store_true", help="use the store alone")
     build.add_argument("--dry-run", action="store_true", help="show the plan, build nothing")
     build.set_defaults(command=lazy("build"))

@@ -55,6 +55,8 @@ def run(options: argparse.Namespace, report: Report) -> int:
         context=context,
         builder=options.builder,
         layer_done=layer_done,
+        cache_from=options.cache_from,
+        cache_to=options.cache_to,
     )
     located = locate(options.path, lock=options.lock)
     if options.check:
