@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Final
 
 from imagelock.app.context import Context, ResolveOptions
-from imagelock.app.spec_base import SpecSource
 from imagelock.model.base import BaseContents
 from imagelock.model.errors import NoSolution, UsageError
 from imagelock.model.image import BaseImage, Descriptor
@@ -26,9 +24,6 @@ from imagelock.model.names import Digest, sha256
 from imagelock.model.platform import Platform
 from imagelock.model.spec import DistributionBase, ImageBase, LayoutBase, Spec, SpecBase
 from imagelock.ports import ImageSource
-from imagelock.registry.client import RegistryClient
-from imagelock.registry.layout import LayoutSource
-from imagelock.registry.source import RegistrySource
 from imagelock.resolve.base import contents_of_layers, contents_of_pins
 from imagelock.resolve.base.record import contents_from_json, contents_to_json
 
@@ -99,9 +94,16 @@ def base_section(
 def image_source(kind: BaseKind, *, context: Context, folder: Path) -> ImageSource:
     """Where bases of a kind are read from; layouts and specs are relative to ``folder``."""
     if kind is BaseKind.LAYOUT:
+        from imagelock.registry.layout import LayoutSource
+
         return LayoutSource(context.store, folder=folder)
     if kind is BaseKind.SPEC:
+        from imagelock.app.spec_base import SpecSource
+
         return SpecSource(context, folder=folder)
+    from imagelock.registry.client import RegistryClient
+    from imagelock.registry.source import RegistrySource
+
     return RegistrySource(RegistryClient(context.http, context.store), context.store)
 
 
@@ -155,6 +157,8 @@ def _layer_files(
     source: ImageSource, reference: str, image: BaseImage, context: Context
 ) -> list[Path]:
     """The files of all layers, the lowest first; several are fetched at a time."""
+    from concurrent.futures import ThreadPoolExecutor
+
     total = sum(layer.size for layer in image.layers)
     with (
         context.progress.task(f"base {reference}", total) as task,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import IO, Final
 
 from imagelock.model.errors import IntegrityError
@@ -57,8 +58,13 @@ _RULES: Final = (
     _Rule(r"(?:usr/)?lib[^/]*/(?:[^/]+/)?libc-2\.\d+\.so", search=_GLIBC_VERSION),
     _Rule(r"(?:usr/)?lib/ld-musl-[^/]+\.so\.1", search=_MUSL_VERSION),
 )
-_ANY: Final = re.compile("(?:" + "|".join(rule.path for rule in _RULES) + r")\Z")
-_EACH: Final = tuple(re.compile(rule.path + r"\Z") for rule in _RULES)
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], tuple[tuple[re.Pattern[str], _Rule], ...]]:
+    """One pattern for any rule, since most paths match none, and one for each."""
+    any_rule = re.compile("(?:" + "|".join(rule.path for rule in _RULES) + r")\Z")
+    return any_rule, tuple((re.compile(rule.path + r"\Z"), rule) for rule in _RULES)
 
 
 def read_layer(file: IO[bytes], tree: Tree, *, where: str) -> str:
@@ -93,9 +99,10 @@ def _relative(link: str) -> str:
 
 
 def _rule_of(path: str) -> _Rule | None:
-    if not _ANY.match(path):
+    any_rule, each = _patterns()
+    if not any_rule.match(path):
         return None
-    return next((rule for rule, one in zip(_RULES, _EACH, strict=True) if one.match(path)), None)
+    return next((rule for pattern, rule in each if pattern.match(path)), None)
 
 
 def _capture(rule: _Rule, reader: LayerReader, *, executable: bool) -> Captured:
