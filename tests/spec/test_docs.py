@@ -13,7 +13,10 @@ from support.specs import BASE, problems_of, spec_of
 
 TEXT = (Path(__file__).parents[2] / "docs/spec.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```toml( not-yet)?\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-FILES = {"requirements.txt": "numpy\n"}
+FILES = {
+    "requirements.txt": "numpy\n",
+    "uv.lock": (Path(__file__).parent / "data/uv/uv.lock").read_text(encoding="utf-8"),
+}
 
 
 def whole(block: str) -> str:

@@ -39,10 +39,8 @@ def read_poetry(sheet: Sheet, open_sheet: OpenSheet) -> Taken:
             kind = source.text("type", "legacy")
             if kind != "legacy":
                 raise not_from_an_index(node, kind, key="source")
-            files = (
-                node if "files" in node else Node({"files": listed.value.get(node.text("name"))})
-            )
-            pins += _pin(node, files.tables("files"), _poetry_marker(node))
+            files = node.tables("files") or listed.tables(node.text("name"))
+            pins += _pin(node, files, _poetry_marker(node))
     return Taken(
         requirements=lines,
         pins=tuple(pins),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -10,12 +11,14 @@ from imagelock.model.names import PipName, sha256
 from imagelock.model.spec import RequirementsFile
 from imagelock.spec.findings import quoted
 from imagelock.spec.other_locks.markers import marker_text
-from imagelock.spec.other_locks.sheet import Node, Sheet
+from imagelock.spec.other_locks.sheet import Node, Sheet, WrongLockError
 from imagelock.spec.rule import RuleBroken
 from imagelock.spec.rules_pip import CONSTRAINT, REQUIREMENT
 
 Key = TypeVar("Key")
 
+_VERSION: Final = re.compile(r"[0-9A-Za-z.!+_-]+")
+_NAME: Final = re.compile(r"[a-z0-9-]+")
 _LOCAL: Final = frozenset({"path", "directory", "editable", "virtual", "file", "workspace"})
 _BUILD_A_WHEEL: Final = "put a wheel of it on an index, and depend on its version"
 
@@ -46,10 +49,13 @@ class Taken:
 def requirements_file(path: str, taken: Taken, sheet: Sheet) -> RequirementsFile:
     """The lock as the resolver's input. Raise SpecError with every problem of the sheet."""
     _check_forks(taken.pins, sheet)
+    _check_complete(taken, sheet)
     constraints: set[str] = set()
     hashes: dict[str, set[str]] = {}
     for pin in taken.pins:
         with sheet.collecting():
+            if not _VERSION.fullmatch(pin.version):
+                raise pin.node.wrong(f"expected a version, got {quoted(pin.version)}")
             exact = f"{pin.name}=={pin.version}"
             hashes.setdefault(normal(pin.node, exact, rule_is_constraint=True), set()).update(
                 pin.hashes
@@ -57,6 +63,9 @@ def requirements_file(path: str, taken: Taken, sheet: Sheet) -> RequirementsFile
             for marker in pin.markers or ("",):
                 line = with_marker(exact, marker)
                 constraints.add(normal(pin.node, line, rule_is_constraint=True))
+    pythons = ""
+    with sheet.collecting():
+        pythons = _pythons(sheet.root, taken.requires_python)
     sheet.check()
     return RequirementsFile(
         path=path,
@@ -64,8 +73,29 @@ def requirements_file(path: str, taken: Taken, sheet: Sheet) -> RequirementsFile
         constraints=tuple(sorted(constraints)),
         pinned=True,
         hashes=tuple((line, tuple(sorted(values))) for line, values in sorted(hashes.items())),
-        requires_python=taken.requires_python,
+        requires_python=pythons,
     )
+
+
+def _check_complete(taken: Taken, sheet: Sheet) -> None:
+    """What is required on every target must be locked: a lock may be behind its project."""
+    locked = {pin.name for pin in taken.pins}
+    for line in taken.requirements:
+        match = _NAME.match(line)
+        if match and match[0] not in locked and ";" not in line and not sheet.findings:
+            with sheet.collecting():
+                raise not_held(sheet.root, match[0])
+
+
+def _pythons(root: Node, text: str) -> str:
+    """The specifier in one spelling. WrongLockError for what is none."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        return str(SpecifierSet(text))
+    except InvalidSpecifier:
+        msg = f"expected a specifier of Python versions, got {quoted(text)}"
+        raise root.wrong(msg) from None
 
 
 def _check_forks(pins: Iterable[Pin], sheet: Sheet) -> None:
@@ -140,11 +170,19 @@ def _may_fit_linux(filename: str) -> bool:
     return any(tag == "any" or "linux" in tag for tag in platforms.split("."))
 
 
-def not_from_an_index(node: Node, kind: str, *, key: str | int = "") -> Exception:
+def not_from_an_index(node: Node, kind: str, *, key: str | int = "") -> WrongLockError:
     """The error for a package that no index gives."""
     where = "a folder or file of the project" if kind in _LOCAL else f"'{kind}'"
     hint = f"bring it in with [[copy]], or {_BUILD_A_WHEEL}" if kind in _LOCAL else _BUILD_A_WHEEL
     return node.wrong(f"a package from {where} is not supported yet", key=key, hint=hint)
+
+
+def not_held(node: Node, name: str) -> WrongLockError:
+    """The error for a requirement that a lock leaves open."""
+    return node.wrong(
+        f"{name} is required, but this lock does not hold it",
+        hint="lock again with the tool that wrote this",
+    )
 
 
 def reached(roots: Iterable[Key], edges: Mapping[Key, Iterable[Key]]) -> set[Key]:

@@ -1,4 +1,4 @@
-"""uv.lock, versions 1 of any revision: the project at its root, without extras and groups."""
+"""uv.lock, version 1 of any revision: the project at its root, without extras and groups."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from imagelock.spec.other_locks.pins import (
     hashes_of,
     normal,
     not_from_an_index,
+    not_held,
     plain_marker,
     reached,
     sha256_of,
@@ -90,10 +91,12 @@ def _dependencies(node: Node, packages: Iterable[Key]) -> Iterator[Key]:
             tables += extras.tables(extra)
     for table in tables:
         name, version = table.name(), table.text("version", "")
-        if plain_marker(table, table.text("marker", "")) is not None:
-            yield from (
-                key for key in packages if key[0] == name and version in ("", key[1])
-            )  # fmt: skip
+        if plain_marker(table, table.text("marker", "")) is None:
+            continue
+        found = [key for key in packages if key[0] == name and version in ("", key[1])]
+        if not found:
+            raise not_held(table, name)
+        yield from found
 
 
 def _pin(node: Node) -> Pin:
@@ -147,4 +150,4 @@ def _requirements(root: Node) -> Iterator[str]:
 
 def _line(table: Node, extras: tuple[str, ...], specifier: str) -> str:
     bracketed = f"[{','.join(extras)}]" if extras else ""
-    return f"{table.name()}{bracketed}{specifier}"
+    return f"{table.name()}{bracketed} {specifier}"
