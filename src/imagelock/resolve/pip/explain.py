@@ -56,12 +56,13 @@ def _ordered(facts: list[Fact]) -> list[Fact]:
     reached: set[Key | None] = {None}
     waiting = facts
     while waiting:
-        layer = [fact for fact in waiting if fact.parent in reached]
+        reached_before = frozenset(reached)
+        layer = [fact for fact in waiting if fact.parent in reached_before]
         if not layer:
             return known + waiting
         known += layer
         reached |= {fact.wish.key for fact in layer}
-        waiting = [fact for fact in waiting if fact not in layer]
+        waiting = [fact for fact in waiting if fact.parent not in reached_before]
     return known
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from imagelock.model.names import PipName
 from imagelock.resolve.pip.provider import IMPOSSIBLE, Candidate, Key, Provider, Wish
@@ -12,31 +11,24 @@ from imagelock.resolve.pip.pubgrub import ABSENT, Solver
 from imagelock.resolve.pip.requirements import allows, specifier_set, version
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Fact(Mapping[Key, int]):
-    """One wish as an incompatibility: of ``parent`` at the versions of ``bits``, or of the spec."""
+class Fact(dict[Key, int]):
+    """One wish as the terms of an incompatibility.
 
-    wish: Wish
-    parent: Key | None
-    bits: int
-    excluded: int
-    """What the wish does not allow its key to be."""
+    ``parent`` has it at the versions of ``bits``; None is the spec. ``excluded`` is what the wish
+    does not allow its key to be.
+    """
 
-    @property
-    def _terms(self) -> dict[Key, int]:
-        terms = {} if self.wish.name == IMPOSSIBLE else {self.wish.key: self.excluded}
-        if self.parent is not None:
-            terms[self.parent] = terms.get(self.parent, -1) & self.bits
-        return terms
+    __slots__ = ("bits", "parent", "wish")
 
-    def __getitem__(self, key: Key) -> int:
-        return self._terms[key]
-
-    def __iter__(self):  # type: ignore[no-untyped-def]  # noqa: ANN204
-        return iter(self._terms)
-
-    def __len__(self) -> int:
-        return len(self._terms)
+    def __init__(self, wish: Wish, parent: Key | None, bits: int, excluded: int) -> None:
+        super().__init__()
+        self.wish = wish
+        self.parent = parent
+        self.bits = bits
+        if parent is not None:
+            self[parent] = bits
+        if wish.name != IMPOSSIBLE:
+            self[wish.key] = self.get(wish.key, -1) & excluded
 
 
 class SortedVersions:

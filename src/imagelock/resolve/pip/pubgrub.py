@@ -96,12 +96,12 @@ class Solver(Generic[K]):
     def __init__(self, problem: Problem[K]) -> None:
         self._problem = problem
         self._state: _State[K] = _State()
-        self._by_key: dict[K, list[Incompatibility[K]]] = {}
+        self._by_key: dict[K, list[tuple[int, Incompatibility[K]]]] = {}
         self._implied: set[tuple[K, int]] = set()
         self._conflicts: dict[K, int] = {}
         self._learned = 0
 
-    def solve(self, facts: Iterable[Mapping[K, int]], *, most_steps: int = 10_000) -> dict[K, int]:
+    def solve(self, facts: Iterable[Mapping[K, int]], *, most_steps: int = 50_000) -> dict[K, int]:
         """One option's bit for every key that must be chosen.
 
         Raise Unsolvable with the proof, TooHard after so many decisions.
@@ -137,8 +137,8 @@ class Solver(Generic[K]):
         return mask
 
     def _add(self, item: Incompatibility[K]) -> list[K]:
-        for key in item.terms:
-            self._by_key.setdefault(key, []).append(item)
+        for key, term in item.terms.items():
+            self._by_key.setdefault(key, []).append((term, item))
         return list(item.terms)
 
     def _assign(self, key: K, mask: int, cause: Incompatibility[K] | None) -> None:
@@ -150,10 +150,14 @@ class Solver(Generic[K]):
     def _propagate(self, changed: list[K]) -> None:
         """Narrow keys until nothing follows any more, learning from every conflict."""
         waiting = list(dict.fromkeys(changed))
+        for key in waiting:
+            self._mask(key)
         learned_here = False
         while waiting:
             key = waiting.pop()
-            for item in reversed(self._by_key.get(key, ())):
+            for term, item in reversed(self._by_key.get(key, ())):
+                if not self._state.masks[key] & term:
+                    continue  # most of the facts: about versions that are out
                 unit = self._unit(item)
                 if unit is None:
                     continue
