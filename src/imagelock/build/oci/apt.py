@@ -189,6 +189,7 @@ def environment(epoch: int) -> tuple[tuple[str, str], ...]:
     return (
         ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
         ("DEBIAN_FRONTEND", "noninteractive"),
+        ("FORCE_SOURCE_DATE", "1"),  # TeX reads SOURCE_DATE_EPOCH with it alone
         ("HOME", "/root"),
         ("LC_ALL", "C.UTF-8"),
         ("PATH", PATH),

@@ -20,6 +20,10 @@ from imagelock.layers.tar import tar_chunks
 from imagelock.model.image import LAYER_GZIP, LAYER_TAR, LAYER_ZSTD, BuiltLayer, Descriptor
 from imagelock.model.names import Digest, Sha256, digest, digest_of, hash_of
 
+PACKER: Final = 2
+"""Raised with every change of a produced byte, so that no layer made before it is taken for one
+made after it. A change after the first release is a new recipe as well."""
+
 _KIND: Final = "layers"
 _BLOCK: Final = 1 << 20
 _MEDIA_TYPES: Final = {
@@ -68,7 +72,7 @@ class LayerCache:
 
     def key(self, *parts: str) -> str:
         """The key of a record: what the layer depends on, and how it is packed."""
-        text = json.dumps([self.compression, *parts])
+        text = json.dumps([PACKER, self.compression, *parts])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def find(self, key: str, title: str) -> CachedLayer | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -15,6 +16,7 @@ CLONE_NEWUSER: Final = 0x10000000
 CLONE_NEWPID: Final = 0x20000000
 CLONE_NEWNET: Final = 0x40000000
 
+_ADDR_NO_RANDOMIZE: Final = 0x0040000
 _PR_SET_PDEATHSIG: Final = 1
 _PR_CAPBSET_DROP: Final = 24
 
@@ -53,6 +55,15 @@ def drop_capabilities() -> None:
                 call("prctl", _PR_CAPBSET_DROP, number, 0, 0, 0)
             except OSError:
                 break
+
+
+def fixed_addresses() -> None:
+    """Load programs at the same addresses each time: some write them into what they make.
+
+    Where a container of our own forbids it (seccomp), addresses stay random.
+    """
+    with contextlib.suppress(OSError):
+        call("personality", ctypes.c_ulong(_ADDR_NO_RANDOMIZE))
 
 
 def enter_user_namespace(maps: dict[str, list[list[int]]]) -> None:

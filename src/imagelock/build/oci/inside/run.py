@@ -139,6 +139,7 @@ def _run(command: list[str], job: dict[str, Any]) -> int:
             _become(job)
             job["env"].setdefault("HOME", "/root")
             os.chdir(job["workdir"])
+            namespaces.fixed_addresses()
             os.execvpe(command[0], command, job["env"])  # noqa: S606 — there is no shell to want
         except (OSError, ValueError) as error:
             sys.stderr.write(f"{command[0]}: {error}\n")
