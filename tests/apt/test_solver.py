@@ -266,3 +266,19 @@ def test_a_dropped_choice_gives_way_to_a_need() -> None:
         stanza("core-nogui", Conflicts="core"),
     )
     assert added(resolved(index, "app")) == {"app": "1.0", "base-core": "1.0", "core": "1.0"}
+
+
+def test_what_is_being_installed_is_not_dropped_for_a_need_of_its_own() -> None:
+    index = index_of(
+        stanza("app", Recommends="calc"),
+        stanza("calc", Depends="base-core"),
+        stanza("base-core", Depends="core-nogui | core"),
+        stanza("core"),
+        stanza("core-nogui", Breaks="calc"),
+    )
+    assert added(resolved(index, "app", recommends=True)).keys() == {
+        "app",
+        "calc",
+        "base-core",
+        "core",
+    }

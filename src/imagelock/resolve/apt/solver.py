@@ -49,6 +49,7 @@ class Solver:
     failures: dict[Key, Failure] = field(default_factory=dict)
     _of_source: dict[str, list[Key]] = field(default_factory=dict)
     _processed: set[Key] = field(default_factory=set)
+    _settling: set[Key] = field(default_factory=set)
     _candidates: dict[Key, BinaryPackage | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -114,6 +115,13 @@ class Solver:
         if key in self._processed:
             return True
         self._processed.add(key)
+        self._settling.add(key)
+        try:
+            return self._settle_needs(package, key)
+        finally:
+            self._settling.discard(key)
+
+    def _settle_needs(self, package: BinaryPackage, key: Key) -> bool:
         earlier = self.base.get(key)
         for group in package.relations_depended_on:
             if not self.state.is_met(group, key[1]) and not self._meet(group, key[1]):
@@ -256,9 +264,9 @@ class Solver:
         return self.state.opposes(package, other) or self.state.opposes(other, package)
 
     def _remove(self, key: Key) -> bool:
-        """Drop a package and what needs it; never an essential or a requested one."""
+        """Drop a package and what needs it; never one that is essential, requested or in work."""
         package = self.state.selected[key]
-        if package.essential or key in self.protected:
+        if package.essential or key in self.protected or key in self._settling:
             return False
         mark = self.state.mark()
         self.state.remove(key)
