@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagelock.app.context import Context, ResolveOptions
-from imagelock.app.packages import PlatformPackages
+from imagelock.app.packages import PlatformPackages, target_of
 from imagelock.app.sections.apt_news import newer_versions, security_updates
 from imagelock.app.sections.pip_report import outdated as outdated_pip
 from imagelock.model.lock import Lock
 from imagelock.model.platform import Platform
-from imagelock.model.python import PythonTarget
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
@@ -54,9 +53,9 @@ def outdated_packages(
         )
     ]
     targets = {
-        platform: target
+        platform: target_of(python, lock.base_for(platform), platform)
         for platform in platforms
-        if (target := python_target(lock, platform)) is not None
+        if (python := lock.python_for(platform)) is not None
     }
     if lock.pip and targets:
         found += [
@@ -82,19 +81,6 @@ def security_names(lock: Lock, *, context: Context, spec_folder: Path) -> frozen
             suites = _packages(lock, platform, context, spec_folder).suites
             names |= security_updates(lock, platform, suites)
     return names
-
-
-def python_target(lock: Lock, platform: Platform) -> PythonTarget | None:
-    """The interpreter of a lock on a platform, as wheels see it."""
-    python = lock.python_for(platform)
-    if python is None:
-        return None
-    return PythonTarget(
-        platform=platform,
-        version=python.version,
-        implementation=python.implementation,
-        libc=lock.base_for(platform).libc or "",
-    )
 
 
 def _packages(lock: Lock, platform: Platform, context: Context, folder: Path) -> PlatformPackages:

@@ -31,9 +31,11 @@ from imagelock.model.lock import (
     BaseKind,
     BasePin,
     Lock,
+    PythonPin,
     distribution_digest,
 )
 from imagelock.model.platform import Platform
+from imagelock.model.python import PythonTarget
 from imagelock.model.spec import DistributionBase, Spec
 
 P = TypeVar("P", bound=Any)
@@ -190,6 +192,16 @@ class PlatformPackages:
         except NoSolution:
             return None
         return AptSection(pins=pins, installed=installed)
+
+
+def target_of(python: PythonPin, base: BasePin, platform: Platform) -> PythonTarget:
+    """The interpreter of a platform as wheels see it."""
+    return PythonTarget(
+        platform=platform,
+        version=python.version,
+        implementation=python.implementation,
+        libc=base.libc or "",
+    )
 
 
 def pins_for(pins: Iterable[P], platform: Platform) -> list[P]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagelock.app.context import Context, ResolveOptions
-from imagelock.app.packages import PlatformPackages, pins_for
+from imagelock.app.packages import PlatformPackages, pins_for, target_of
 from imagelock.app.sections.apt import AptSection
 from imagelock.app.sections.python import python_section
 from imagelock.lock import Section
@@ -127,12 +127,7 @@ class Resolution:
         python = next((pin for pin in self.pythons if platform in pin.platforms), None)
         if python is None:
             return None
-        return PythonTarget(
-            platform=platform,
-            version=python.version,
-            implementation=python.implementation,
-            libc=base.libc or "",
-        )
+        return target_of(python, base, platform)
 
     def _resolve_pip(
         self, platforms: tuple[Platform, ...], targets: dict[Platform, PythonTarget]
