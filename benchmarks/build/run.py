@@ -1,0 +1,238 @@
+"""Build times: us and the classic Docker engine, on the same local files, alternating.
+
+    PYTHONPATH=tests uv run python benchmarks/build/run.py [--rounds 3] [--lock locks/hello.lock]
+
+Needs root, dockerd and the artifacts of the lock (they are fetched once). The base of both is the
+bootstrapped base of the lock. Docker installs the .debs with apt-get and the wheels with uv,
+without a network. Prints medians of wall seconds and the ratios, and our CPU time against the
+least work there is: decoding, hashing and compressing the same bytes on one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from imagelock.app.files import load_lock
+from imagelock.build.oci.builder import BuildContext, OciBuilder
+from imagelock.fetch.artifacts import ArtifactFetcher
+from imagelock.fetch.http import Http
+from imagelock.fetch.store import Store
+from imagelock.layers.deb import Deb
+from imagelock.layers.gzip import Compression, compressed
+from imagelock.model.lock import BaseKind, BasePin, Lock
+from imagelock.model.platform import Platform
+from imagelock.model.spec import LayoutBase
+from imagelock.registry.layout import LayoutSource
+from support.archives import wheel_of
+from support.command import kept_folder
+from support.engine import Engine, running_engine
+
+HOST = Platform({"x86_64": "linux/amd64", "aarch64": "linux/arm64"}[platform.machine()])
+DOCKERFILE = """\
+FROM bench-base
+COPY debs /debs
+RUN apt-get install -y --no-install-recommends /debs/*.deb
+COPY uv /usr/local/bin/uv
+COPY wheels /wheels
+RUN uv venv --quiet --python /usr/bin/python3 /opt/venv && \
+    uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps /wheels/*.whl
+"""
+
+
+class Bench:
+    """The files of both builders, in one folder."""
+
+    def __init__(self, folder: Path, lock: Lock) -> None:
+        self.folder = folder
+        self.kept = Store(kept_folder() / "store")
+        fetcher = ArtifactFetcher(self.kept, Http())
+        apt = tuple(pin for pin in lock.apt if HOST in pin.platforms)
+        pip = tuple(pin for pin in lock.pip if HOST in pin.platforms)
+        wanted = [*(pin.artifact for pin in apt), *(pin.artifact for pin in pip)]
+        fetcher.fetch(wanted, lock.archives)
+        roots = replace(lock.roots, platforms=(HOST,), copies=(), source=None)
+        bottom = tuple(pin for pin in apt if pin.base)
+        base = replace(lock, roots=roots, apt=bottom, pip=(), pythons=())
+        context = BuildContext(store=self.kept, fetch=fetcher.fetch, folder=folder)
+        built = OciBuilder().build(base, [HOST], f"oci:{folder}/base", context=context)
+        pin = BasePin(
+            kind=BaseKind.LAYOUT,
+            reference="oci:base",
+            digest=built.images[0].manifest.digest,
+            platforms=(HOST,),
+        )
+        self.lock = replace(
+            lock,
+            roots=replace(roots, base=LayoutBase(layout="oci:base")),
+            bases=(pin,),
+            apt=tuple(pin for pin in apt if not pin.base),
+            pip=pip,
+        )
+        self.layers = [
+            self.kept.path(layer.descriptor.digest[7:])  # type: ignore[arg-type]
+            for layer in built.images[0].layers
+        ]
+        self._contents()
+
+    def _contents(self) -> None:
+        context = self.folder / "context"
+        for name in ("debs", "wheels"):
+            (context / name).mkdir(parents=True)
+        for pin in self.lock.apt:
+            file = pin.artifact.filename.replace("%3a", "_")
+            shutil.copy(self.kept.path(pin.artifact.sha256), context / "debs" / file)
+        for wheel in self.lock.pip:
+            target = context / "wheels" / wheel.artifact.filename
+            shutil.copy(self.kept.path(wheel.artifact.sha256), target)
+        uv = shutil.which("uv")
+        assert uv, "needs uv"
+        shutil.copy(uv, context / "uv")
+        (context / "Dockerfile").write_text(DOCKERFILE)
+
+    def change_a_wheel(self, number: int) -> None:
+        """A small wheel of the same name with other content."""
+        data = wheel_of({"changing.py": b"x = %d\n" % number}, name="changing")
+        digest = self.kept.add_bytes(data)
+        first = self.lock.pip[0]
+        artifact = replace(
+            first.artifact,
+            path="packages/changing-1.0-py3-none-any.whl",
+            sha256=digest,
+            size=len(data),
+        )
+        changing = replace(first, name="changing", version="1.0", artifact=artifact)  # type: ignore[arg-type]
+        others = tuple(pin for pin in self.lock.pip if pin.name != "changing")
+        self.lock = replace(self.lock, pip=(*others, changing))
+        name = "changing-1.0-py3-none-any.whl"
+        (self.folder / "context/wheels" / name).write_bytes(data)
+
+    def ours(self, store: Store) -> None:
+        """One build by us, in this process."""
+        artifacts = [pin.artifact for pin in self.lock.apt]
+        artifacts += [pin.artifact for pin in self.lock.pip]
+        for artifact in artifacts:
+            place = store.path(artifact.sha256)
+            if not place.exists():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                os.link(self.kept.path(artifact.sha256), place)
+        context = BuildContext(
+            store=store,
+            fetch=lambda wanted, _: {item.sha256: store.path(item.sha256) for item in wanted},
+            folder=self.folder,
+            source_of=lambda _: LayoutSource(store, folder=self.folder),
+        )
+        OciBuilder().build(self.lock, [HOST], f"oci:{self.folder}/out", context=context)
+
+    def docker(self, engine: Engine, *options: str) -> None:
+        """One classic build."""
+        context = str(self.folder / "context")
+        engine.docker("build", "--quiet", "--network=none", *options, "-t", "bench", context)
+
+    def import_base(self, engine: Engine) -> None:
+        """The same base for Docker, as one layer."""
+        root = self.folder / "root"
+        root.mkdir()
+        for layer in self.layers:
+            subprocess.run(["tar", "-xzf", str(layer), "-C", str(root)], check=True)
+        tar = self.folder / "base.tar"
+        subprocess.run(["tar", "-cf", str(tar), "-C", str(root), "."], check=True)
+        engine.docker("import", str(tar), "bench-base")
+
+    def least_work(self) -> float:
+        """CPU seconds to decode, hash and compress the same files."""
+        begin = time.process_time()
+        for chunks in self._decoded():
+            state = hashlib.sha256()
+            kept = []
+            for chunk in chunks:
+                state.update(chunk)
+                kept.append(chunk)
+            for _ in compressed(kept, Compression.GZIP):
+                pass
+        return time.process_time() - begin
+
+    def _decoded(self) -> Iterator[Iterator[bytes]]:
+        for pin in self.lock.apt:
+            with self.kept.path(pin.artifact.sha256).open("rb") as file:
+                deb = Deb(file, where=pin.name)
+                yield (chunk for entry in deb.data() for chunk in entry.content)
+        for wheel in self.lock.pip:
+            with zipfile.ZipFile(self.kept.path(wheel.artifact.sha256)) as archive:
+                yield (archive.read(item) for item in archive.infolist())
+
+
+@contextmanager
+def timed(into: list[float]) -> Iterator[None]:
+    begin = time.monotonic()
+    yield
+    into.append(time.monotonic() - begin)
+
+
+def cpu() -> float:
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(item.ru_utime + item.ru_stime for item in used)
+
+
+def measure(bench: Bench, engine: Engine, rounds: int) -> None:
+    times: dict[tuple[str, str], list[float]] = {}
+
+    def take(what: str, who: str, call: Callable[[], None]) -> None:
+        with timed(times.setdefault((what, who), [])):
+            call()
+
+    used: list[float] = []
+    for number in range(rounds):
+        bench.change_a_wheel(number)
+        store = Store(bench.folder / f"store{number}")
+        shutil.rmtree(bench.folder / "out", ignore_errors=True)
+        before = cpu()
+        take("cold", "us", lambda: bench.ours(store))  # noqa: B023 — called at once
+        used.append(cpu() - before)
+        take("cold", "docker", lambda: bench.docker(engine, "--no-cache"))
+        bench.docker(engine)
+        take("unchanged", "us", lambda: bench.ours(store))  # noqa: B023
+        take("unchanged", "docker", lambda: bench.docker(engine))
+        bench.change_a_wheel(1000 + number)
+        take("one wheel", "us", lambda: bench.ours(store))  # noqa: B023
+        take("one wheel", "docker", lambda: bench.docker(engine))
+    print(f"{'':12}{'us':>9}{'docker':>9}{'ratio':>8}")
+    for what in ("cold", "unchanged", "one wheel"):
+        us, docker = (statistics.median(times[what, who]) for who in ("us", "docker"))
+        print(f"{what:12}{us:9.2f}{docker:9.2f}{docker / us:8.1f}")
+    least = bench.least_work()
+    print(f"our CPU, cold: {statistics.median(used):.1f} s with what dpkg runs")
+    print(f"decode + hash + compress of the same bytes: {least:.1f} s")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"peak memory of this process: {peak} MiB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--lock", type=Path, default=Path("locks/hello.lock"))
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="imagelock-bench-") as folder,
+        running_engine() as engine,
+    ):
+        bench = Bench(Path(folder), load_lock(options.lock))
+        bench.import_base(engine)
+        measure(bench, engine, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
