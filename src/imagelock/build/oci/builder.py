@@ -22,6 +22,7 @@ from imagelock.build.oci.config import (
     image_manifest,
     runtime_config,
 )
+from imagelock.build.oci.foreign import refuse_unrunnable
 from imagelock.build.oci.output import Blob, parse_output, write_output
 from imagelock.build.oci.pure import PureLayers
 from imagelock.build.oci.runs import RunBuilder, run_key
@@ -256,6 +257,7 @@ class _PlatformBuild:
         found = find_apt_layers(self._cache, step, below)
         if found is not None:
             return found
+        refuse_unrunnable(self._plan.platform, step.title)
         files = self._files(step)
         sandbox = self._opened_sandbox()
         builder = AptBuilder(
@@ -273,6 +275,7 @@ class _PlatformBuild:
         found = self._cache.find(run_key(self._cache, step, below, env), step.title)
         if found is not None:
             return (found,)
+        refuse_unrunnable(self._plan.platform, step.title)
         sandbox = self._opened_sandbox()
         builder = RunBuilder(
             cache=self._cache,
