@@ -20,7 +20,7 @@ _SIMPLE: Final = re.compile(
     r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([A-Za-z0-9._,\s-]*)\])?"
     r"\s*(\([^()]*\)|[<>=!~][^;@()]*)?\s*\Z"
 )
-_OPEN_WILDCARD: Final = re.compile(r"((?:>=|<=|<|>|~=)\s*[0-9.]+)\.\*")
+_OPEN_WILDCARD: Final = re.compile(r"((?:>=|<=|<|>|~=)\s*[0-9.]+)\.\*(?=\s*(?:,|\Z))")
 
 
 @dataclass(frozen=True, slots=True)
