@@ -209,8 +209,8 @@ def test_uv(content: str, expected: str) -> None:
             POETRY,
             PYPROJECT.replace("idna>=3", "idna @ git+https://h/x"),
             snapshot("""\
-pyproject.toml:3:17: project.dependencies[0]: a direct reference, '@ git+https://h/x', is not supported yet
-  hint: name a version, and the index that has it\
+pyproject.toml:3:17: project.dependencies[0]: a requirement from version control, 'git+https://h/x', is not supported yet
+  hint: put a wheel of that commit on an index or a server\
 """),
         ),
         (

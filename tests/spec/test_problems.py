@@ -134,7 +134,6 @@ def test_unknown_keys_come_with_a_guess(line: str, hint: str) -> None:
 @pytest.mark.parametrize(
     ("toml", "place"),
     [
-        ('pip.extra-indexes = ["https://h/"]', "1:5: pip.extra-indexes"),
         ('pip.allow-sdist = ["a"]', "1:5: pip.allow-sdist"),
         ('pip.python-exec = "/usr/bin/python3"', "1:5: pip.python-exec"),
         ('conda.packages = ["a"]', "1:7: conda.packages"),

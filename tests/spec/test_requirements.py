@@ -106,28 +106,22 @@ def test_an_include_is_relative_to_its_file_and_may_be_met_twice() -> None:
         (
             "--index-url https://me:hunter2@h/simple\n",
             snapshot("""\
-r.txt:1:1: the option '--index-url' is not supported yet
-  hint: set [pip] index in the spec\
+r.txt:1:13: expected a URL without credentials: a lock is no place for secrets
+  hint: put them in ~/.netrc or the keyring; only the fetch reads them\
 """),
         ),
         (
-            "-i https://h/simple\n",
+            "-f ./wheels\n",
             snapshot("""\
-r.txt:1:1: the option '--index-url' is not supported yet
-  hint: set [pip] index in the spec\
+r.txt:1:4: expected the http or https URL of a page of links, got './wheels'
+  hint: folders and other pages are not supported yet\
 """),
         ),
         (
-            "--extra-index-url=https://h/\n",
-            snapshot("r.txt:1:1: the option '--extra-index-url' is not supported yet"),
-        ),
-        ("-f ./wheels\n", snapshot("r.txt:1:1: the option '--find-links' is not supported yet")),
-        ("-e .\n", snapshot("r.txt:1:1: the option '--editable' is not supported yet")),
-        (
-            "--pre\n",
+            "-e .\n",
             snapshot("""\
-r.txt:1:1: the option '--pre' is not supported yet
-  hint: set [pip] prerelease = "allow" in the spec\
+r.txt:1:1: the option '--editable' is not supported yet
+  hint: bring it in with [[copy]], or put a wheel of it on an index\
 """),
         ),
         (
@@ -138,14 +132,14 @@ r.txt:1:1: the option '--pre' is not supported yet
             "./local\n",
             snapshot("""\
 r.txt:1:1: expected a requirement like 'numpy>=2', got './local': expected package name at the start of dependency specifier
-  hint: paths and URLs are not supported yet\
+  hint: bring it in with [[copy]], or put a wheel of it on an index\
 """),
         ),
         (
             "git+https://me:hunter2@h/x\n",
             snapshot("""\
 r.txt:1:1: expected a requirement like 'numpy>=2', got 'git+https://…@h/x': expected semicolon (after name with no version specifier) or end
-  hint: paths and URLs are not supported yet\
+  hint: put a wheel of that commit on an index or a server\
 """),
         ),
         (

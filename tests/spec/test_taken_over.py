@@ -138,6 +138,26 @@ def test_the_lock_stays_as_it_is(tmp_path: Path) -> None:
     assert (folder / "image.lock").read_bytes() == before
 
 
+def test_a_requirements_file_with_a_url_and_an_index(tmp_path: Path) -> None:
+    idna = next(
+        package
+        for package in tomllib.loads((DATA / "uv/uv.lock").read_text())["package"]
+        if (package["name"], package["version"]) == ("idna", "3.6")
+    )
+    (wheel,) = idna["wheels"]
+    fragment = wheel["hash"].replace(":", "=")
+    (tmp_path / "r.txt").write_text(
+        f"--index-url https://pypi.org/simple\nidna @ {wheel['url']}#{fragment}\nanyio<4.5\n"
+    )
+    versions = chosen(tmp_path, "r.txt")["linux/arm64"]
+    assert versions["idna"] == "3.6"
+    assert versions["anyio"] == "4.4.0"
+    document = tomllib.loads((tmp_path / "image.lock").read_text())
+    (pin,) = (pin for pin in document["pip"] if pin["name"] == "idna")
+    assert f"sha256:{pin['sha256']}" == wheel["hash"]
+    assert pin["archive"] == "pypi"
+
+
 PROJECTS = {
     "data": ["pandas>=2", "scikit-learn", "matplotlib"],
     "web": ["uvicorn[standard]", "fastapi", "sqlalchemy[asyncio]", "celery[redis]"],

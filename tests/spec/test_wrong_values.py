@@ -82,11 +82,11 @@ train.toml:1:17: pip.packages[0]: expected a requirement like 'numpy>=2', got '-
 """)),
         ("pip.packages = ['./wheel.whl']", snapshot("""\
 train.toml:1:17: pip.packages[0]: expected a requirement like 'numpy>=2', got './wheel.whl': expected package name at the start of dependency specifier
-  hint: paths and URLs are not supported yet\
+  hint: bring it in with [[copy]], or put a wheel of it on an index\
 """)),
         ("pip.packages = ['x @ https://me:hunter2@h/x.whl']", snapshot("""\
-train.toml:1:17: pip.packages[0]: a direct reference, '@ https://…@h/x.whl', is not supported yet
-  hint: name a version, and the index that has it\
+train.toml:1:17: pip.packages[0]: expected a URL without credentials: a lock is no place for secrets
+  hint: put them in ~/.netrc or the keyring; only the fetch reads them\
 """)),
         ("pip.packages = ['']", snapshot("train.toml:1:17: pip.packages[0]: expected a requirement like 'numpy>=2', got '': expected package name at the start of dependency specifier")),
         ("pip.constraints = ['x[a]<2']", snapshot("""\

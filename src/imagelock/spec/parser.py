@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import PurePath
 
 from imagelock.model.errors import Problem, SpecError
@@ -12,6 +13,7 @@ from imagelock.spec.document import decode_text, parse_document
 from imagelock.spec.findings import place_findings
 from imagelock.spec.reader import Reader
 from imagelock.spec.requirements import RequirementsReader
+from imagelock.spec.requirements_options import with_options
 from imagelock.spec.rule import RuleBroken
 from imagelock.spec.rules_text import IMAGE_NAME
 from imagelock.spec.shapes import table_shape
@@ -37,7 +39,10 @@ def parse_spec(data: bytes, *, source: str, read_file: Callable[[str], bytes]) -
     if findings:
         raise SpecError(place_findings(findings, text, source))
     assert isinstance(spec, Spec), "no findings, so there is a spec"
-    return spec
+    pip, problems = with_options(spec.pip, files.options, document.get("pip", {}))
+    if problems:
+        raise SpecError(problems)
+    return replace(spec, pip=pip) if pip != spec.pip else spec
 
 
 def _default_name(source: str) -> object:

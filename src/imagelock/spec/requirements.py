@@ -19,6 +19,7 @@ from imagelock.spec.document import LARGEST_FILE, LARGEST_LOCK, decode_text
 from imagelock.spec.findings import quoted
 from imagelock.spec.logical_lines import LogicalLine, logical_lines
 from imagelock.spec.other_locks import is_lock_file, read_lock_file
+from imagelock.spec.requirements_options import Option, has_place_in_spec, option_value
 from imagelock.spec.rule import RuleBroken
 from imagelock.spec.rules_pip import CONSTRAINT, REQUIREMENT
 from imagelock.spec.rules_place import RELATIVE_PATH
@@ -59,6 +60,14 @@ class RequirementsReader:
     def __init__(self, read_file: Callable[[str], bytes], *, folder: str = "") -> None:
         self._read_file = read_file
         self._folder = folder
+        self._options: dict[str, list[Option]] = {}
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """The options of all files read, those of one file in its order."""
+        return tuple(
+            dict.fromkeys(item for path in sorted(self._options) for item in self._options[path])
+        )
 
     def read(self, path: str) -> RequirementsFile:
         """The file's content with its includes folded in.
@@ -145,6 +154,9 @@ class RequirementsReader:
             _requirement(line.text, start, gathered, as_constraints=as_constraints)
             return
         name = _long_name(option)
+        if has_place_in_spec(name):
+            self._keep_option(name, line, option.end(), chain)
+            return
         if name not in ("--requirement", "--constraint"):
             raise _not_read(name, start)
         if as_constraints and name == "--requirement":
@@ -156,6 +168,19 @@ class RequirementsReader:
             self._include(value, chain, gathered, as_constraints=is_constraint)
         except RuleBroken as error:
             raise RuleBroken(error.message, hint=error.hint, offset=option.end()) from None
+
+    def _keep_option(
+        self, name: str, line: LogicalLine, start: int, chain: tuple[str, ...]
+    ) -> None:
+        try:
+            value = option_value(name, _unquoted(line.text[start:]))
+        except RuleBroken as error:
+            raise RuleBroken(error.message, hint=error.hint, offset=start) from None
+        number, column = line.position(start)
+        option = Option(
+            name=name, value=value, source=self._shown(chain[-1]), line=number, column=column
+        )
+        self._options.setdefault(chain[0], []).append(option)
 
     def _include(
         self, value: str, chain: tuple[str, ...], gathered: _Gathered, *, as_constraints: bool

@@ -9,12 +9,13 @@ from typing import Final
 from imagelock.model.names import pip_name
 from imagelock.spec.findings import quoted
 from imagelock.spec.rule import Rule, RuleBroken
-from imagelock.spec.supported import refuse_direct_url
+from imagelock.spec.rules_direct import NO_FOLDERS, NO_VERSION_CONTROL, normalise_wheel_url
 
-_NO_PATHS: Final = "paths and URLs are not supported yet"
 _REQUIREMENT_HINTS: Final = (
     (r"\s*-", "options belong in a requirements file, listed under pip.requirements"),
-    (r"\s*(git\+|[a-z]+://|\.|/)|.*\.(whl|tar\.gz|zip)\s*$", _NO_PATHS),
+    (r"\s*(git|hg|svn|bzr)\+", NO_VERSION_CONTROL),
+    (r"\s*https?://\S+\.whl\b", "name the project before the URL: 'NAME @ URL'"),
+    (r"\s*([a-z]+:/|\.|/)|.*\.(whl|tar\.gz|zip)\s*$", NO_FOLDERS),
     (r"[\w.\[\],-]+\s*=\s*[^=]", "a version is pinned with '==', as in 'numpy==2.1'"),
     (r"[\w.\[\],-]+\s+[\w.\[\],-]+\s*$", "write one requirement an item"),
 )  # fmt: skip
@@ -33,19 +34,24 @@ def normalise_requirement(text: str) -> str:
         reason = str(error).partition("\n")[0]
         msg = f"{_not_a_requirement(text)}: {reason[:1].lower()}{reason[1:]}"
         raise RuleBroken(msg, hint=_requirement_hint(text)) from None
-    refuse_direct_url(requirement.url)
     extras = ",".join(sorted({pip_name(extra) for extra in requirement.extras}))
     marker = f"; {requirement.marker}" if requirement.marker else ""
     bracketed = f"[{extras}]" if extras else ""
-    return f"{pip_name(requirement.name)}{bracketed}{requirement.specifier}{marker}"
+    named = f"{pip_name(requirement.name)}{bracketed}"
+    if requirement.url is not None:
+        return f"{named} @ {normalise_wheel_url(requirement.url)}{' ' if marker else ''}{marker}"
+    return f"{named}{requirement.specifier}{marker}"
 
 
 def normalise_constraint(text: str) -> str:
-    """A requirement that only bounds versions. Raise RuleBroken for extras."""
+    """A requirement that only bounds versions. Raise RuleBroken for extras and URLs."""
     constraint = normalise_requirement(text)
     if re.match(r"[a-z0-9-]+\[", constraint):
         msg = f"expected a constraint without extras, got {quoted(text)}"
         raise RuleBroken(msg, hint="ask for the extras in pip.packages")
+    if " @ " in constraint.partition(";")[0]:
+        msg = f"expected a constraint by version, got {quoted(text)}"
+        raise RuleBroken(msg, hint="name the URL in pip.packages or pip.overrides")
     return constraint
 
 

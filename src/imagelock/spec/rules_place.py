@@ -23,6 +23,8 @@ KNOWN_SUITES: Final = {
 _PATH: Final = r"[^\u0000-\u001f\u007f\\]"
 _URL: Final = r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+"
 _CHANNEL: Final = r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*"
+_FLAT: Final = ".html"
+"""An index whose URL ends so is one page of links (pip's find-links): no folder, so no slash."""
 _SLASHES_HINT: Final = "paths are written with '/', on every system"
 
 
@@ -118,7 +120,16 @@ def _index(text: str) -> str:
         hint = f"did you mean '{close[0]}'?" if close else "name it by its URL"
         raise RuleBroken(f"expected a well-known index ({known}), got {quoted(text)}", hint=hint)
     url = _url(text)
+    if text.endswith(_FLAT):
+        return url.rstrip("/")
     return next((name for name, known in WELL_KNOWN_INDEXES.items() if known == url), url)
+
+
+def _flat_page(text: str) -> str:
+    if not text.endswith(_FLAT):
+        msg = f"expected the URL of a page of links that ends in '{_FLAT}', got {quoted(text)}"
+        raise RuleBroken(msg, hint="folders and other pages are not supported yet")
+    return _index(text)
 
 
 INDEX: Final = Rule(
@@ -126,6 +137,13 @@ INDEX: Final = Rule(
     pattern=rf"[A-Za-z0-9._-]+|{_URL}",
     normalise=_index,
     hint=_url_hint,
+)
+
+FLAT_PAGE: Final = Rule(
+    expected="the http or https URL of a page of links",
+    pattern=_URL,
+    normalise=_flat_page,
+    hint="folders and other pages are not supported yet",
 )
 
 CHANNEL: Final = Rule(

@@ -11,10 +11,8 @@ from typing import Any, Final
 
 from imagelock.spec.findings import Finding, quoted
 from imagelock.spec.positions import KeyPath
-from imagelock.spec.rule import RuleBroken
 
 NOT_YET: Final[tuple[KeyPath, ...]] = (
-    ("pip", "extra-indexes"),
     ("pip", "allow-sdist"),
     ("pip", "python-exec"),
     ("conda", "packages"),
@@ -34,15 +32,11 @@ ONLY: Final[dict[KeyPath, tuple[str, ...]]] = {
 
 REQUIREMENTS_OPTIONS: Final = {
     "--config-settings": "",
-    "--editable": "",
-    "--extra-index-url": "",
-    "--find-links": "",
+    "--editable": "bring it in with [[copy]], or put a wheel of it on an index",
     "--global-option": "",
-    "--index-url": "set [pip] index in the spec",
     "--no-binary": "only wheels are installed so far",
     "--no-index": "",
     "--only-binary": "leave it out: only wheels are installed so far",
-    "--pre": 'set [pip] prerelease = "allow" in the spec',
     "--prefer-binary": "leave it out: only wheels are installed so far",
     "--require-hashes": "leave it out: the lock holds a hash of everything",
     "--trusted-host": "",
@@ -64,13 +58,6 @@ def unsupported_findings(document: Mapping[str, Any]) -> list[Finding]:
             message = f"{quoted(value)} is not supported yet"
             findings.append(Finding(path=path, message=message, hint=f"use {works[0]!r}"))
     return findings
-
-
-def refuse_direct_url(url: str | None) -> None:
-    """Raise RuleBroken for a requirement that names its file itself (PEP 508 ``name @ URL``)."""
-    if url is not None:
-        msg = f"a direct reference, '@ {quoted(url)[1:-1]}', is not supported yet"
-        raise RuleBroken(msg, hint="name a version, and the index that has it")
 
 
 def _value_at(document: Mapping[str, Any], path: KeyPath) -> object:
