@@ -66,7 +66,7 @@ def set_up(
 
 @pytest.mark.parametrize(
     ("words", "recommends"),
-    [*((words, False) for words in NAMED[:4]), (NAMED[1], True)],
+    [*((words, False) for words in NAMED[:3]), (NAMED[1], True)],
     ids=lambda value: "-".join(value) if isinstance(value, tuple) else str(value),
 )
 def test_some_sets(set_up: SetUp, words: tuple[str, ...], recommends: bool) -> None:  # noqa: FBT001
