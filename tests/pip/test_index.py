@@ -89,6 +89,7 @@ def test_an_html_page(server: LocalServer, index: SimpleIndexes) -> None:
     page = """<!DOCTYPE html><html><head><base href="/files/"></head><body>
     <a href="demo-1.0-py3-none-any.whl#sha256=ABCD" data-requires-python="&gt;=3.9"
        data-yanked="" data-dist-info-metadata="sha256=EF01">demo</a>
+    <a href="http://[broken/demo-9-py3-none-any.whl">demo</a> <a>no link</a>
     <a href="demo-1.1%2Bcpu-py3-none-any.whl#md5=00">demo</a>
     </body></html>"""
     server.routes["/simple/demo/"] = Answer(page.encode(), headers={"Content-Type": "text/html"})

@@ -48,7 +48,7 @@ def index_urls(spec: PipSpec) -> tuple[str, ...]:
     urls = []
     for named in (*spec.extra_indexes, spec.index):
         url = WELL_KNOWN_INDEXES.get(named, named)
-        if urlsplit(url).scheme not in {"http", "https", "file"}:
+        if urlsplit(url).scheme not in {"http", "https"}:
             raise UsageError(
                 f"expected a URL or one of {', '.join(sorted(WELL_KNOWN_INDEXES))}, got '{named}'",
                 where="pip.index",

@@ -228,7 +228,10 @@ def _html_rows(
     from imagelock.fetch.pypi.html import anchors
 
     for base, href, attributes in anchors(body.decode("utf-8", "replace"), url):
-        parts = urlsplit(urljoin(base, href))
+        try:
+            parts = urlsplit(urljoin(base, href))
+        except ValueError:
+            continue  # no URL at all, so no file of ours
         filename = unquote(parts.path.rpartition("/")[2])
         known = versions.of(filename)
         if known is None:
