@@ -56,8 +56,9 @@ RUN uv venv --quiet --python /usr/bin/python3 /opt/venv && \
 class Bench:
     """The files of both builders, in one folder."""
 
-    def __init__(self, folder: Path, lock: Lock) -> None:
+    def __init__(self, folder: Path, lock: Lock, uv: Path) -> None:
         self.folder = folder
+        self.uv = uv
         self.kept = Store(kept_folder() / "store")
         fetcher = ArtifactFetcher(self.kept, Http())
         apt = tuple(pin for pin in lock.apt if HOST in pin.platforms)
@@ -98,9 +99,7 @@ class Bench:
         for wheel in self.lock.pip:
             target = context / "wheels" / wheel.artifact.filename
             shutil.copy(self.kept.path(wheel.artifact.sha256), target)
-        uv = shutil.which("uv")
-        assert uv, "needs uv"
-        shutil.copy(uv, context / "uv")
+        shutil.copy(self.uv, context / "uv")
         (context / "Dockerfile").write_text(DOCKERFILE)
 
     def change_a_wheel(self, number: int) -> None:
@@ -224,12 +223,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--lock", type=Path, default=Path("locks/hello.lock"))
+    parser.add_argument("--uv", type=Path, default=Path(shutil.which("uv") or "uv"))
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="imagelock-bench-") as folder,
         running_engine() as engine,
     ):
-        bench = Bench(Path(folder), load_lock(options.lock))
+        bench = Bench(Path(folder), load_lock(options.lock), options.uv)
         bench.import_base(engine)
         measure(bench, engine, options.rounds)
 

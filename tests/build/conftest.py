@@ -98,7 +98,7 @@ class Site:
             source_of=lambda _pin: LayoutSource(self.store, folder=self.folder),
         )
 
-    def image(self, lock: Lock, *, compression: Compression = Compression.GZIP) -> MadeImage:
+    def image(self, lock: Lock, *, compression: Compression | None = Compression.GZIP) -> MadeImage:
         """The image's layers, made in the store."""
         builder = OciBuilder(compression=compression)
         return builder.images(lock, [], context=self.context())[0]

@@ -24,7 +24,7 @@ from imagelock.model.errors import IntegrityError, UsageError
 from imagelock.model.lock import SPEC_ROOT, Lock, PipPin, PythonPin, PythonProvider, Requirer
 from imagelock.model.names import pip_name, sha256
 from imagelock.model.platform import DEFAULT_PLATFORM, Platform
-from imagelock.model.spec import CopyRule, ImageConfig
+from imagelock.model.spec import BuilderChoice, CopyRule, ImageConfig
 from imagelock.registry.layout import LayoutSource
 from support.archives import wheel_of
 
@@ -292,3 +292,14 @@ def test_small_wheels_share_a_layer_and_a_change_leaves_the_others(tiny: Site) -
     assert two.image.layers[-1].cached
     assert not two.image.layers[-2].cached
     assert two.image.layers[-1].diff_id == one.image.layers[-1].diff_id
+
+
+def test_the_lock_chooses_the_compression(tiny: Site) -> None:
+    lock = small_lock(tiny)
+    builder = BuilderChoice(options=(("compression", "zstd"),))
+    image = tiny.image(replace(lock, roots=replace(lock.roots, builder=builder)), compression=None)
+    assert image.image.layers[-1].descriptor.media_type.endswith("tar+zstd")
+    for options in ((("compression", "brotli"),), (("speed", 11),)):
+        wrong = replace(lock, roots=replace(lock.roots, builder=BuilderChoice(options=options)))
+        with pytest.raises(UsageError, match="expected compression"):
+            tiny.image(wrong, compression=None)

@@ -101,7 +101,7 @@ class OciBuilder:
 
     name = "oci"
 
-    def __init__(self, *, compression: Compression = Compression.GZIP, fresh: bool = False) -> None:
+    def __init__(self, *, compression: Compression | None = None, fresh: bool = False) -> None:
         self._compression = compression
         self._fresh = fresh
 
@@ -164,7 +164,7 @@ class OciBuilder:
         with ThreadPoolExecutor(_THREADS) as pool:
             cache = LayerCache(
                 context.store,
-                self._compression,
+                self._compression or compression_of(lock),
                 pool,
                 self._fresh,
                 shared_from=context.shared_from,
@@ -174,6 +174,20 @@ class OciBuilder:
                 _PlatformBuild(lock, plan_image(lock, platform), context, cache).run()
                 for platform in _wanted(lock, platforms)
             ]
+
+
+def compression_of(lock: Lock) -> Compression:
+    """What ``[builder] options`` say: ``compression`` is gzip (the default), zstd or none."""
+    options = dict(lock.roots.builder.options)
+    wanted = str(options.pop("compression", Compression.GZIP))
+    if options or wanted not in set(Compression):
+        problem = f"unknown option '{min(options)}'" if options else f"got '{wanted}'"
+        raise UsageError(
+            f'{problem}: expected compression = "gzip", "zstd" or "none"',
+            where="builder.options",
+            hint="engines before Docker 23 cannot pull zstd",
+        )
+    return Compression(wanted)
 
 
 def _wanted(lock: Lock, platforms: Sequence[Platform]) -> list[Platform]:

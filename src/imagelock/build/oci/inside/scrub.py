@@ -46,9 +46,9 @@ _DROPPED: Final = (
     r"var/lib/postgresql/[0-9]+/main(?:/.*)?",
     r"etc/postgresql/[0-9]+/main(?:/.*)?",
     r"var/log/postgresql/.+",
-    # LuaTeX seeds its tables with the time and writes them in that order; mktexfmt makes a format
-    # that is missing when it is first used.
-    r"var/lib/texmf/web2c/lua[a-z]*/[^/]+\.fmt",
+    # Knuth's TeX and Metafont keep the minute, LuaTeX seeds its tables with the time; mktexfmt
+    # makes a format that is missing when it is first used.
+    r"var/lib/texmf/web2c/(?:lua[a-z]*|metafont|tex)/[^/]+\.(?:base|fmt)",
     r"var/lib/texmf/web2c/.+\.log",
     # An identity of one machine.
     r"var/lib/dbus/machine-id",
