@@ -279,6 +279,20 @@ def test_what_was_read_is_there_offline(server: LocalServer, store: Store) -> No
     assert len(server.requests) == asked
 
 
+@pytest.mark.parametrize("text", ["{}", "[]", "null", "3", '{"body": 1}', "not json"])
+def test_a_damaged_record_counts_as_absent(server: LocalServer, store: Store, text: str) -> None:
+    publish(server, ("demo-1.0-py3-none-any.whl", wheel("demo", "1.0", ("other",)), {}))
+    url = f"{server.url}/simple/"
+    with SimpleIndexes(store, Http(), [url]) as index:
+        before = only_file(index), only_metadata(index)
+    records = [path for path in (store.root / "records").rglob("*") if path.is_file()]
+    assert len(records) == 2
+    for path in records:
+        path.write_text(text)
+    with SimpleIndexes(store, Http(), [url]) as index:
+        assert (only_file(index), only_metadata(index)) == before
+
+
 def test_a_page_is_revalidated_by_etag(server: LocalServer, store: Store) -> None:
     publish(server, ("demo-1.0-py3-none-any.whl", wheel("demo", "1.0"), {}))
     page = server.routes["/simple/demo/"]

@@ -34,6 +34,30 @@ def _key(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
+_FIELDS: Final = (
+    "dynamic",
+    "metadata_version",
+    "name",
+    "provides_extra",
+    "requires_dist",
+    "requires_python",
+    "version",
+)
+
+
+def _metadata_of(record: Any) -> CoreMetadata:  # noqa: ANN401 - JSON of any shape
+    """Metadata as kept in the store. KeyError or TypeError for a record of another shape."""
+    return CoreMetadata(
+        name=record["name"],
+        version=record["version"],
+        requires_python=record["requires_python"],
+        requires_dist=tuple(record["requires_dist"]),
+        provides_extra=tuple(record["provides_extra"]),
+        metadata_version=record["metadata_version"],
+        dynamic=tuple(record["dynamic"]),
+    )
+
+
 def _present(record: dict[str, Any], index: str) -> list[Any] | None:
     """The releases of a record; a flat page without any does not have the project."""
     releases: list[Any] | None = record["releases"]
@@ -164,7 +188,9 @@ class SimpleIndexes:
         url = index if index.endswith(_FLAT) else f"{index}{name}/"
         key = _key(redact(url), name, self._targets)
         kept = self._store.record(_PAGES, key)
-        record: dict[str, Any] = kept if isinstance(kept, dict) else {}
+        record: dict[str, Any] = (
+            kept if isinstance(kept, dict) and {"body", "releases"} <= kept.keys() else {}
+        )
         if record and self._http.offline:
             return _present(record, index)
         headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip"}
@@ -206,28 +232,8 @@ class SimpleIndexes:
     def _fetch_metadata(self, file: IndexFile) -> CoreMetadata:
         key = _key(file.url, file.sha256 or "")
         kept = self._store.record(_METADATA, key)
-        if isinstance(kept, dict):
-            return CoreMetadata(
-                name=kept["name"],
-                version=kept["version"],
-                requires_python=kept["requires_python"],
-                requires_dist=tuple(kept["requires_dist"]),
-                provides_extra=tuple(kept["provides_extra"]),
-                metadata_version=kept["metadata_version"],
-                dynamic=tuple(kept["dynamic"]),
-            )
+        with contextlib.suppress(KeyError, TypeError):
+            return _metadata_of(kept)
         found = read_core_metadata(self._http, self._store, file)
-        self._store.keep_record(
-            _METADATA,
-            key,
-            {
-                "name": found.name,
-                "version": found.version,
-                "requires_python": found.requires_python,
-                "requires_dist": found.requires_dist,
-                "provides_extra": found.provides_extra,
-                "metadata_version": found.metadata_version,
-                "dynamic": found.dynamic,
-            },
-        )
+        self._store.keep_record(_METADATA, key, {name: getattr(found, name) for name in _FIELDS})
         return found
