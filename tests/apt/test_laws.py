@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import pairwise
 
 import pytest
@@ -139,3 +141,35 @@ def test_the_order_of_entries_changes_nothing_but_ties(
             return None
 
     assert answer(archive) == answer({name: archive[name] for name in order})
+
+
+PROGRAM = """
+from support.debian_archive import stanza
+from support.debian_index import base_of, index_of, resolved
+index = index_of(
+    stanza("app", Depends="mta, lib (>= 2), one | two", Recommends="extra, more"),
+    *(stanza(f"m{n}", Provides="mta", Conflicts="mta", Depends="d%d" % (n % 3)) for n in range(9)),
+    *(stanza(f"d{n}", Source="src") for n in range(3)),
+    stanza("lib", "2", Source="src2", Breaks="old"), stanza("lib-bin", "2", Source="src2"),
+    stanza("one", Depends="extra"), stanza("two"), stanza("extra"), stanza("more"),
+)
+base = base_of(stanza("lib", "1", Source="src2"), stanza("lib-bin", "1", Source="src2"),
+               stanza("old"), stanza("older", Depends="old"))
+found = resolved(index, "app", "two", base=base, recommends=True)
+print([str(item) for item in found.added], [str(item) for item in found.removed])
+print(sorted(found.required_by.items()), sorted(found.removed_by.items()))
+"""
+
+
+def test_nothing_depends_on_the_hash_seed() -> None:
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path), "LC_ALL": locale},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed, locale in (("1", "C"), ("2", "C.UTF-8"), ("77", "C"))
+    }
+    assert len(answers) == 1
+    assert b"m8" in answers.pop()

@@ -282,3 +282,118 @@ def test_what_is_being_installed_is_not_dropped_for_a_need_of_its_own() -> None:
         "base-core",
         "core",
     }
+
+
+def test_suite_takes_along_what_it_needs() -> None:
+    index = Index(
+        (
+            index_file(
+                stanza("app", "1"), stanza("lib", "1"), stanza("data", "1"), stanza("both", "1")
+            ),
+            index_file(
+                stanza("app", "2", Depends="lib (>= 2), both, data (>= 1) | nothing, gone | lib"),
+                stanza("lib", "2", Depends="data (= 2)"),
+                stanza("data", "2"),
+                stanza("both", "2"),
+                suite="backports",
+                priority=100,
+            ),
+        ),
+        "amd64",
+    )
+    assert added(resolved(index, "app")) == {"app": "1"}
+    assert added(resolved(index, "app/backports")) == {
+        "app": "2",
+        "both": "1",
+        "data": "2",
+        "lib": "2",
+    }
+    base = base_of(stanza("data", "2"), stanza("lib", "2"))
+    assert added(resolved(index, "app/backports", base=base)) == {"app": "2", "both": "1"}
+    with pytest.raises(NoSolution, match="no source has a package 'else'"):
+        resolved(index, "else/backports")
+
+
+def test_installed_version_may_be_asked_for() -> None:
+    index = index_of(stanza("app", "2"))
+    base = base_of(stanza("app", "1"))
+    assert added(resolved(index, "app=1", base=base)) == {}
+    assert added(resolved(index, "app=2", base=base)) == {"app": "2"}
+
+
+def test_conflict_by_a_provided_name() -> None:
+    index = index_of(
+        stanza("new", Conflicts="mta (<< 2)"),
+        stanza("app", Depends="other"),
+        stanza("other"),
+    )
+    base = base_of(stanza("old", Provides="mta (= 1)"), stanza("fine", Provides="mta (= 3)"))
+    assert [item.name for item in resolved(index, "new", base=base).removed] == ["old"]
+
+
+def test_dependent_of_what_is_removed_finds_another_way_or_goes() -> None:
+    index = index_of(stanza("new", Conflicts="old"), stanza("other"), stanza("user", "2"))
+    base = base_of(
+        stanza("old"),
+        stanza("either", Depends="old | other"),
+        stanza("user", "1", Depends="old"),
+        stanza("lost", Depends="old"),
+    )
+    found = resolved(index, "new", base=base)
+    assert added(found) == {"new": "1.0", "other": "1.0", "user": "2"}
+    assert [item.name for item in found.removed] == ["lost", "old"]
+    assert found.removed_by["lost", "amd64"] == ()
+    kept = base_of(stanza("old"), stanza("vital", Depends="old", Essential="yes"))
+    with pytest.raises(NoSolution, match="exclude each other"):
+        resolved(index, "new", base=kept)
+
+
+def test_upgrade_that_breaks_what_cannot_follow() -> None:
+    index = index_of(stanza("app", Depends="lib (>= 2)"), stanza("lib", "2"))
+    base = base_of(stanza("lib", "1"), stanza("vital", Depends="lib (= 1)", Essential="yes"))
+    with pytest.raises(NoSolution, match="'app' cannot be installed"):
+        resolved(index, "app", base=base)
+    loose = base_of(stanza("lib", "1"), stanza("user", Depends="lib (= 1)"))
+    assert [item.name for item in resolved(index, "app", base=loose).removed] == ["user"]
+
+
+def test_architecture_qualifiers() -> None:
+    index = Index(
+        (
+            index_file(stanza("perl", Multi_Arch="allowed"), stanza("native")),
+            index_file(
+                stanza("a-any", Architecture="arm64", Depends="perl:any"),
+                stanza("a-native", Architecture="arm64", Depends="native:native"),
+                stanza("a-named", Architecture="arm64", Depends="native:amd64"),
+                stanza("a-opposed", Architecture="arm64", Conflicts="native:arm64"),
+                architecture="arm64",
+            ),
+        ),
+        "amd64",
+    )
+    for name, met in (("a-any", "perl"), ("a-native", "native"), ("a-named", "native")):
+        assert added(resolved(index, f"{name}:arm64")).keys() == {f"{name}:arm64", met}
+    both = added(resolved(index, "a-opposed:arm64", "native"))
+    assert both.keys() == {"a-opposed:arm64", "native"}
+    assert added(resolved(index, "native:native")).keys() == {"native"}
+
+
+def test_recommendations_of_an_upgrade_are_the_new_ones() -> None:
+    index = index_of(stanza("app", "2", Recommends="old, new"), stanza("old"), stanza("new"))
+    base = base_of(stanza("app", "1", Recommends="old"))
+    found = added(resolved(index, "app", base=base, recommends=True))
+    assert found == {"app": "2", "new": "1.0"}
+
+
+def test_reasons_end_where_a_name_is_unknown_or_provided_too_old() -> None:
+    index = index_of(
+        stanza("app", Depends="ghost | api (>= 9)"), stanza("real", Provides="api (= 1)")
+    )
+    with pytest.raises(NoSolution) as caught:
+        resolved(index, "app")
+    assert "ghost: no source has it" in caught.value.message
+    assert "api: provided by real" in caught.value.message
+    held = base_of(stanza("ghost", "1"))
+    index = index_of(stanza("app", Depends="ghost (>= 2)"))
+    with pytest.raises(NoSolution, match=r"ghost: the base has 1, and no source another"):
+        resolved(index, "app", base=held)

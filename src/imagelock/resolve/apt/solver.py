@@ -269,6 +269,7 @@ class Solver:
         if package.essential or key in self.protected or key in self._settling:
             return False
         mark = self.state.mark()
+        self._processed.discard(key)
         self.state.remove(key)
         for dependent, group in tuple(self.state.broken_by(key, package)):
             if dependent not in self.state.selected or self.state.is_met(group, dependent[1]):
