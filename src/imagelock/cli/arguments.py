@@ -7,31 +7,16 @@ Each names its module of ``commands``, which is imported when the command is cal
 from __future__ import annotations
 
 import argparse
-import importlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from imagelock.cli.arguments_git import add_git
+from imagelock.cli.lazy import lazy
+
 if TYPE_CHECKING:
-    # argparse gives this type no public name.
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
-
-    from imagelock.cli.report import Report
-
-Command = Callable[[argparse.Namespace, "Report"], int]
+    from imagelock.cli.lazy import Commands
 
 EXIT_CODES: Final = """exit codes: 0 done, 1 a check said no, 2 the call or the spec is wrong, 3 no
 solution, 4 network or registry, 5 integrity, 6 the build failed, 130 interrupted"""
-
-
-def lazy(module: str, function: str = "run") -> Command:
-    """A command whose module is imported when it is called."""
-
-    def call(options: argparse.Namespace, report: Report) -> int:
-        loaded = importlib.import_module(f"imagelock.cli.commands.{module}")
-        command: Command = getattr(loaded, function)
-        return command(options, report)
-
-    return call
 
 
 def _lock_arguments(command: argparse.ArgumentParser) -> None:
@@ -283,6 +268,7 @@ ALL: Final = (
     _image,
     _fetch,
     _store,
+    add_git,
     _completion,
 )
 """In the order of the help text."""
