@@ -6,7 +6,9 @@ import pytest
 
 from imagelock.model.errors import NoSolution
 from imagelock.model.lock import Requirer
+from imagelock.model.spec import Variant
 from imagelock.resolve.apt.index import Index
+from imagelock.resolve.apt.resolution import resolve_bootstrap
 from imagelock.resolve.apt.status import parse_status
 from support.debian_archive import stanza
 from support.debian_index import added, base_of, index_file, index_of, resolved
@@ -397,3 +399,72 @@ def test_reasons_end_where_a_name_is_unknown_or_provided_too_old() -> None:
     index = index_of(stanza("app", Depends="ghost (>= 2)"))
     with pytest.raises(NoSolution, match=r"ghost: the base has 1, and no source another"):
         resolved(index, "app", base=held)
+
+
+SMALL = (
+    stanza("core", Essential="yes", Pre_Depends="libc", Depends="awk"),
+    stanza("libc", "2"),
+    stanza("mawk", Provides="awk", Priority="required", Depends="libc (>> 1), libc (<< 3)"),
+    stanza("gawk", Provides="awk"),
+    stanza("tool", Priority="required"),
+    stanza("later", Priority="important"),
+)
+
+
+def test_bootstrapped_sets() -> None:
+    index = index_of(*SMALL, stanza("apt", Depends="libc"))
+    found = resolve_bootstrap(index, variant=Variant.ESSENTIAL)
+    assert added(found).keys() == {"core", "libc", "mawk"}
+    found = resolve_bootstrap(index, variant=Variant.MINBASE)
+    assert added(found).keys() == {"apt", "core", "libc", "mawk", "tool"}
+    why = {
+        key[0]: [str(edge.specifier) for edge in found.required_by[key]]
+        for key in (("apt", "amd64"), ("core", "amd64"), ("mawk", "amd64"), ("libc", "amd64"))
+    }
+    assert why == {
+        "apt": ["minbase"],
+        "core": ["Essential: yes"],
+        "mawk": ["Priority: required", "awk"],
+        "libc": ["", "", "<< 3", ">> 1"],
+    }
+    assert not found.manual
+
+
+def test_suite_without_what_a_base_needs() -> None:
+    with pytest.raises(NoSolution, match="no source has a package 'apt'") as caught:
+        resolve_bootstrap(index_of(*SMALL), variant=Variant.MINBASE)
+    assert caught.value.where == "the bootstrapped base"
+
+
+def test_mentions_count_over_all_files() -> None:
+    index = Index(
+        (
+            index_file(stanza("app", Depends="thing"), stanza("aaa", Suggests="p1-x, xp1, p2")),
+            index_file(
+                stanza("p1", Provides="thing"), stanza("p2", Provides="thing"), suite="second"
+            ),
+        ),
+        "amd64",
+    )
+    assert added(resolved(index, "app")).keys() == {"app", "p1"}
+    keys = [("p2", "amd64"), ("nowhere", "amd64"), ("p1", "amd64")]
+    assert list(index.last_mentioned(keys)) == [keys[1], keys[2], keys[0]]
+
+
+def test_failing_provider_gives_way_to_the_next_in_order() -> None:
+    index = index_of(
+        stanza("app", Depends="thing"),
+        stanza("p1", Provides="thing"),
+        stanza("p2", Provides="thing"),
+        stanza("p3", Provides="thing", Depends="missing"),
+    )
+    assert added(resolved(index, "app")).keys() == {"app", "p2"}
+
+
+def test_own_name_that_fails_gives_way_to_a_provider() -> None:
+    index = index_of(
+        stanza("app", Depends="thing"),
+        stanza("thing", Depends="missing"),
+        stanza("other", Provides="thing"),
+    )
+    assert added(resolved(index, "app")).keys() == {"app", "other"}

@@ -285,10 +285,6 @@ class Index:
                 self._mentions[name] = len(self.files), 0
         return self._mentions[name]
 
-    def has_name(self, name: str) -> bool:
-        """Whether any file has a package of this name."""
-        return any(file.places(name) for file in self.files)
-
     def file_of(self, package: BinaryPackage) -> IndexFile:
         """The file that lists a package."""
         return self.files[package.origin]
