@@ -190,6 +190,27 @@ def test_hashes_of_requirements_files(index: Index, server: LocalServer, context
     assert short(made) == [("core", "1.0", ("linux/amd64", "linux/arm64"))]
 
 
+@pytest.mark.usefixtures("index")
+def test_a_lock_of_another_tool_has_to_hold_here(server: LocalServer, context: Context) -> None:
+    def taken_over(*lines: str, python: str = "") -> PipSpec:
+        lock = RequirementsFile(
+            path="uv.lock",
+            requirements=(lines[-1].partition("=")[0],),
+            constraints=lines,
+            pinned=True,
+            requires_python=python,
+        )
+        return spec(server, requirements=(lock,))
+
+    whole = taken_over("core==1.0", "fast==1.0 ; platform_machine == 'x86_64'", "web==1.0")
+    assert {pin.name for pin in section(whole, context).pins} == {"core", "fast", "web"}
+    with pytest.raises(UsageError, match="does not lock core, which its web needs") as caught:
+        section(taken_over("fast==1.0 ; platform_machine == 'x86_64'", "web==1.0"), context)
+    assert caught.value.where == "uv.lock, platform linux/amd64"
+    with pytest.raises(UsageError, match=r"Python >=3\.13, and the image has 3\.12\.4"):
+        section(taken_over("core==1.0", python=">=3.13"), context)
+
+
 def test_exclude_newer_and_as_of(server: LocalServer, context: Context) -> None:
     index = Index(server)
     index.add("demo", "1.0", **{"upload-time": "2026-01-01T00:00:00Z"})

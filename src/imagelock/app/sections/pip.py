@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from imagelock.app.context import Context, ResolveOptions
+from imagelock.app.sections.pip_taken_over import check_taken_over
 from imagelock.fetch.http import Http, redact
 from imagelock.fetch.pypi.client import SimpleIndexes
 from imagelock.model.archives import (
@@ -107,6 +108,7 @@ def pip_section(
                     index=index,
                     policy=pip_policy(spec, platform, context.now, options, previous),
                 )
+                check_taken_over(spec, targets[platform], resolutions[platform])
             except ImagelockError as error:
                 error.where = ", ".join(filter(None, (error.where, f"platform {platform}")))
                 raise
