@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import pwd
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from imagelock.build.oci.sandbox import PATH, Sandbox, Tier, Work, open_sandbox
-from imagelock.build.oci.trees import Trees, tree_name
+from imagelock.build.oci.trees import Trees, remove_old_trees, tree_name
 from imagelock.layers.untar import read_tar
 from imagelock.model.errors import IntegrityError
 from imagelock.model.image import LAYER_TAR, BuiltLayer, Descriptor
@@ -114,6 +115,31 @@ def test_a_layer_that_is_not_what_the_config_says_is_refused(tmp_path: Path) -> 
         Trees(sandbox, lambda _: file).names((layer,))
     sandbox.close()
     assert not (sandbox.trees / tree_name(layer.diff_id)).exists()
+
+
+def test_trees_that_were_not_used_for_long_are_removed(tmp_path: Path) -> None:
+    sandbox = open_sandbox(tmp_path)
+    layers = []
+    for name in ("old", "new"):
+        tar = members(Member(path=name, data=b"x"))
+        (tmp_path / name).write_bytes(tar)
+        layers.append(
+            BuiltLayer(
+                title=name,
+                descriptor=Descriptor(
+                    media_type=LAYER_TAR, digest=digest("sha256:" + "0" * 64), size=len(tar)
+                ),
+                diff_id=digest(f"sha256:{hashlib.sha256(tar).hexdigest()}"),
+                cached=False,
+            )
+        )
+    for layer in layers:
+        Trees(sandbox, lambda _, title=layer.title: tmp_path / title).names((layer,))
+    old, new = (tree_name(layer.diff_id) for layer in layers)
+    os.utime(sandbox.trees / f"{old}.used", (1, 1))
+    assert remove_old_trees(sandbox, oldest=1000) == 1
+    assert not (sandbox.trees / old).exists()
+    assert (sandbox.trees / new / "new").exists()
 
 
 def test_nothing_of_the_host_is_seen(site_layers: tuple[str, ...]) -> None:

@@ -21,6 +21,10 @@ _NAME = 20
 """Hex digits in a tree's name: short, since the kernel reads a page of mount options."""
 
 
+_USED = ".used"
+"""Ends the name of the empty file whose time says when a tree was last used."""
+
+
 class Blobs(Protocol):
     """Where the bytes of a layer are."""
 
@@ -39,8 +43,11 @@ class Trees:
     def names(self, layers: tuple[BuiltLayer, ...]) -> tuple[str, ...]:
         """The names of the layers' trees, lowest first, each unpacked if it was not."""
         for layer in layers:
-            if not (self._sandbox.trees / tree_name(layer.diff_id)).is_dir():
+            name = tree_name(layer.diff_id)
+            if not (self._sandbox.trees / name).is_dir():
                 self._unpack(layer)
+            with contextlib.suppress(OSError):  # a shared, read-only store has no use for it
+                (self._sandbox.trees / f"{name}{_USED}").touch()
         return tuple(tree_name(layer.diff_id) for layer in layers)
 
     def _unpack(self, layer: BuiltLayer) -> None:
@@ -49,6 +56,21 @@ class Trees:
         with open_layer(self._blobs(layer.descriptor), layer.descriptor.media_type) as file:
             checked = _Checked(file, layer.diff_id, where)
             self._sandbox.unpack(checked, tree_name(layer.diff_id), where=where)  # type: ignore[arg-type]
+
+
+def remove_old_trees(sandbox: Sandbox, *, oldest: float) -> int:
+    """Remove the trees of a tier not used since ``oldest`` (seconds since 1970); how many.
+
+    A tree can always be unpacked again from its layer.
+    """
+    removed = 0
+    for stamp in sorted(sandbox.trees.glob(f"*{_USED}")):
+        if stamp.stat().st_mtime < oldest:
+            sandbox.remove(stamp.with_name(stamp.name.removesuffix(_USED)))
+            stamp.unlink()
+            removed += 1
+    sandbox.close()
+    return removed
 
 
 def tree_name(diff_id: Digest) -> str:
