@@ -140,7 +140,9 @@ def test_new_package_takes_installed_siblings_along() -> None:
 
 def test_virtual_name_with_one_provider_means_that() -> None:
     index = index_of(stanza("lib-t64", Provides="lib (= 1.0)"), stanza("app", Depends="lib"))
-    assert added(resolved(index, "lib")) == {"lib-t64": "1.0"}
+    found = resolved(index, "lib")
+    assert added(found) == {"lib-t64": "1.0"}
+    assert found.required_by["lib-t64", "amd64"] == (Requirer(name="<spec>", specifier="lib"),)
     assert added(resolved(index, "app", "lib")) == {"app": "1.0", "lib-t64": "1.0"}
 
 

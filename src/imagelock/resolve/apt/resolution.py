@@ -170,7 +170,10 @@ def _resolve_once(
         raise _Blocked(error, _implicated(solver))
     edges: dict[Key, tuple[Requirer, ...]] = {}
     for root in wanted:
-        edges[keys[root]] = (*edges.get(keys[root], ()), root.requirer)
+        edge = root.requirer
+        if keys[root][0] != root.request.name:
+            edge = Requirer(name=edge.name, specifier=root.request.name)
+        edges[keys[root]] = (*edges.get(keys[root], ()), edge)
     return _resolution(solver, edges, manual=frozenset(order), recommends=recommends)
 
 
