@@ -138,6 +138,29 @@ def test_the_lock_stays_as_it_is(tmp_path: Path) -> None:
     assert (folder / "image.lock").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('requires-python = ">=3.10, <3.13"', 'requires-python = ">=3.12"', "for Python >=3.12"),
+        ('{ name = "werkzeug" },', "", "does not lock werkzeug, which its flask needs"),
+    ],
+)
+def test_what_a_lock_leaves_open_is_not_filled_in(
+    old: str, new: str, message: str, tmp_path: Path
+) -> None:
+    folder = copied("uv", tmp_path)
+    text = (folder / "uv.lock").read_text()
+    assert old in text
+    (folder / "uv.lock").write_text(text.replace(old, new))
+    (folder / "image.toml").write_text(
+        '[base]\ndistribution = "debian:bookworm"\n[pip]\nrequirements = ["uv.lock"]\n'
+    )
+    called = call("lock", str(folder / "image.toml"))
+    assert called.code != 0
+    assert message in called.err
+    assert not (folder / "image.lock").exists()
+
+
 def test_a_requirements_file_with_a_url_and_an_index(tmp_path: Path) -> None:
     idna = next(
         package

@@ -6,8 +6,8 @@ The formats are those that each tool documents or writes; pylock.toml is PEP 751
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from typing import Final
 
 from imagelock.model.errors import Problem, SpecError
@@ -17,13 +17,13 @@ from imagelock.spec.document import parse_document
 LOCK_FILES: Final = ("Pipfile.lock", "pdm.lock", "poetry.lock", "uv.lock")
 """Beside these, ``pylock.toml`` and ``pylock.NAME.toml``."""
 
+_PYLOCK: Final = re.compile(r"pylock\.([^.]+\.)?toml")
+
 
 def is_lock_file(path: str) -> bool:
     """Whether a file is a lock of another tool, by its name."""
     name = posixpath.basename(path)
-    return (
-        name in LOCK_FILES or fnmatchcase(name, "pylock.toml") or fnmatchcase(name, "pylock.*.toml")
-    )
+    return name in LOCK_FILES or bool(_PYLOCK.fullmatch(name))
 
 
 def read_lock_file(
