@@ -70,8 +70,14 @@ def step(name: str, store: Path, release: str, packages: tuple[str, ...]) -> Non
     else:
         lock(store, release, packages)
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"step": name, "seconds": round(seconds, 3), "peak_mib": round(peak)}))
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    measured = {
+        "step": name,
+        "seconds": round(seconds, 3),
+        "process_cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
+        "peak_mib": round(usage.ru_maxrss / 1024),
+    }
+    print(json.dumps(measured))
 
 
 def main(arguments: list[str]) -> None:
