@@ -20,7 +20,7 @@ from imagelock.resolve.pip.provider import IMPOSSIBLE, Candidate, Key, Provider,
 from imagelock.resolve.pip.requirements import Markers, Parsed, allows, parse
 from imagelock.resolve.pip.target import environment_of
 
-_MOST_ROUNDS: Final = 5_000
+_MOST_ROUNDS: Final = 1_500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
