@@ -155,7 +155,7 @@ class State:
         for name in names:
             for key in tuple(self._opponents.get(name, {})):
                 other = self.selected[key]
-                if key not in found and self.opposes(other, package):
+                if key not in found and self.opposes(other, package, name):
                     found[key] = other
         found |= {
             key: other
@@ -164,12 +164,15 @@ class State:
         }
         return tuple(found.values())
 
-    def opposes(self, asking: BinaryPackage, package: BinaryPackage) -> bool:
-        """Whether a Conflicts or Breaks field of ``asking`` hits a package."""
+    def opposes(
+        self, asking: BinaryPackage, package: BinaryPackage, name: str | None = None
+    ) -> bool:
+        """Whether a Conflicts or Breaks field of ``asking`` hits a package, by a name or any."""
         return any(
             self.clashes(package, relation, asking)
             for group in asking.conflicts + asking.breaks
             for relation in group
+            if name is None or relation.name == name
         )
 
     def broken_by(self, key: Key, earlier: BinaryPackage) -> Iterator[tuple[Key, Alternatives]]:
