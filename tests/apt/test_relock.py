@@ -182,6 +182,17 @@ def test_swapped_deb_keeps_the_locked_bytes(
     assert second.pins == first.pins
 
 
+def test_packages_of_a_suite_that_was_left_are_not_asked_for(
+    publish: Callable[..., AptArchiveSource], server: LocalServer, context: Context
+) -> None:
+    first = locked(context, publish(stanza("app", "1")), "app")
+    publish(stanza("app", "2"), name="other")
+    asked = len(server.requests)
+    second = locked(context, source(server, suite="other"), "app", previous=lock_of(first))
+    assert versions(second) == {"app": "2"}
+    assert not [item.path for item in server.requests[asked:] if "pool" in item.path]
+
+
 def test_rolled_back_index_is_refused(
     publish: Callable[..., AptArchiveSource], context: Context
 ) -> None:

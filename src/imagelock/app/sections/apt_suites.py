@@ -52,8 +52,8 @@ def open_suites(
 
     ``preferences`` are the base's apt_preferences(5) files, in the order apt reads them.
 
-    The pins of ``previous`` that may not move and that the suites no longer list are described
-    from the indexes of that time if the store has them, else from the .deb files themselves.
+    The pins of ``previous`` of these suites that may not move and are no longer listed are
+    described from the indexes of that time if the store has them, else from the .deb files.
     """
     sources = as_of(tuple(dict.fromkeys(sources)), options.as_of)
     native = platform.debian_architecture
@@ -62,10 +62,13 @@ def open_suites(
     fetched = indexes.fetch(sources, architectures)
     _refuse_rollback(fetched, previous)
     files = [_file(item, packages) for item in fetched for packages in item.packages]
+    opened = {(source.archive, source.suite) for source in sources}
     kept = [
         pin
         for pin in (previous.apt if previous else ())
-        if platform in pin.platforms and not options.may_move(pin.name)
+        if platform in pin.platforms
+        and (pin.artifact.archive, pin.suite) in opened
+        and not options.may_move(pin.name)
     ]
     if previous is not None and kept:
         needed = {(pin.artifact.archive, pin.suite) for pin in _unlisted(files, kept, native)}
