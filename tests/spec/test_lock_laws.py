@@ -17,17 +17,9 @@ from hypothesis import strategies as st
 
 from imagelock.lock.toml import inline_text, key_text
 from imagelock.model.errors import SpecError
+from support.other_locks import DATA, LOCKS
 from support.specs import BASE, spec_of
 
-DATA = Path(__file__).parent / "data"
-LOCKS = {
-    "uv": "uv.lock",
-    "pylock": "pylock.toml",
-    "poetry-1": "poetry.lock",
-    "poetry-2": "poetry.lock",
-    "pdm": "pdm.lock",
-    "pipenv": "Pipfile.lock",
-}
 JUNK = st.sampled_from(
     ["", "x", "\n", "[", "1.0; os_name", "../..", "==1", "ü", 0, -1, True, 1.5, [], [""], [1]]
 ) | st.sampled_from([{}, {"x": "y"}, [{}], [{"name": "x"}], {"version": 1}, "gone"])

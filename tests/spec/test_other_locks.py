@@ -6,24 +6,13 @@ PDM 2.24, pipenv, and pylock.toml by uv).
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from inline_snapshot import snapshot
 
 from imagelock.model.spec import RequirementsFile
 from imagelock.spec import parse_spec
 from imagelock.spec.other_locks import is_lock_file
-
-DATA = Path(__file__).parent / "data"
-LOCKS = {
-    "uv": "uv.lock",
-    "pylock": "pylock.toml",
-    "poetry-1": "poetry.lock",
-    "poetry-2": "poetry.lock",
-    "pdm": "pdm.lock",
-    "pipenv": "Pipfile.lock",
-}
+from support.other_locks import DATA, LOCKS
 
 
 def taken_over(tool: str) -> RequirementsFile:

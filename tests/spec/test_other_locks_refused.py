@@ -6,6 +6,8 @@ from __future__ import annotations
 import pytest
 from inline_snapshot import snapshot
 
+from imagelock.model.spec import RequirementsFile
+from imagelock.spec.other_locks.pyproject import poetry_specifier
 from support.specs import problems_of, spec_of
 
 ZEROS = "0" * 64
@@ -257,6 +259,30 @@ def test_poetry(content: str, project: str, expected: str) -> None:
     assert refused("poetry.lock", content, pyproject=project) == expected
 
 
+@pytest.mark.parametrize(
+    ("content", "project", "expected"),
+    [
+        (
+            POETRY,
+            '[tool.poetry.dependencies]\nidna = { version = "*", python = "^3.11 || ^4" }\n',
+            snapshot("""\
+pyproject.toml:2:34: tool.poetry.dependencies.idna.python: '^3.11 || ^4' is not supported yet
+  hint: write markers\
+"""),
+        ),
+        (
+            POETRY.replace("files", "markers = 1\nfiles"),
+            PYPROJECT,
+            snapshot(
+                "poetry.lock:5:11: package[0].markers: expected a marker, or one for each group"
+            ),
+        ),
+    ],
+)
+def test_markers_of_poetry(content: str, project: str, expected: str) -> None:
+    assert refused("poetry.lock", content, pyproject=project) == expected
+
+
 def test_a_lock_that_is_behind_its_project() -> None:
     project = PYPROJECT.replace(
         '"idna>=3"', '"idna>=3", "attrs", "wheel; sys_platform == \'win32\'"'
@@ -327,6 +353,10 @@ pylock.toml:7:7: packages[0].vcs: a package from 'vcs' is not supported yet
 """),
         ),
         (
+            PYLOCK.replace('version = "3.7"\n', ""),
+            snapshot("pylock.toml:4:1: packages[0]: expected 'version', which is missing"),
+        ),
+        (
             PYLOCK.partition("wheels")[0] + 'directory = { path = "." }',
             snapshot("""\
 pylock.toml:7:13: packages[0].directory: a package from a folder or file of the project is not supported yet
@@ -380,3 +410,76 @@ def test_pipenv(content: str, expected: str) -> None:
 def test_a_lock_may_be_larger_than_a_spec() -> None:
     content = UV + ROOT + IDNA + "#" * (1 << 21)
     assert spec_of(listing("uv.lock"), {"uv.lock": content}).has_pip
+
+
+def taken(name: str, content: str, project: str = PYPROJECT) -> RequirementsFile:
+    return spec_of(listing(name), {name: content, "pyproject.toml": project}).pip.requirements[0]
+
+
+def test_poetry_gives_a_marker_for_each_group() -> None:
+    marked = POETRY.replace("files", "markers = {main = \"os_name == 'posix'\"}\nfiles")
+    assert taken("poetry.lock", marked).constraints == ('idna==3.7; os_name == "posix"',)
+
+
+def test_poetry_writes_dependencies_in_several_ways() -> None:
+    project = """[tool.poetry.dependencies]
+python = "^3.11"
+IDNA = [{ version = ">=3", python = ">=3.11,<4" }, { version = "3.7 || 3.8", python = "^3.11.2" }]
+later = { version = "*", markers = "extra == 'later'" }
+"""
+    assert taken("poetry.lock", POETRY, project).requirements == snapshot(
+        (
+            'idna; python_full_version >= "3.11.2" and python_version < "4"',
+            'idna>=3; python_version >= "3.11" and python_version < "4"',
+        )
+    )
+
+
+def test_old_poetry_lists_files_apart() -> None:
+    files = POETRY.partition("files = ")[2].partition("\n")[0]
+    old = POETRY.replace(f"files = {files}\n", "").replace("2.1", "1.1")
+    file = taken("poetry.lock", f"{old}[metadata.files]\nidna = {files}\n")
+    assert file.hashes == (("idna==3.7", (f"sha256:{ZEROS}",)),)
+
+
+def test_packages_of_extras_are_left_out_of_a_pylock() -> None:
+    extra = PYLOCK.partition("[[packages]]")[2].replace("idna", "attrs")
+    marked = f"{PYLOCK}[[packages]]\nmarker = \"'x' in extras\"{extra}"
+    assert taken("pylock.toml", marked) == taken("pylock.toml", PYLOCK)
+
+
+def test_pipenv_may_name_the_exact_python() -> None:
+    exact = PIPFILE.replace("6}", '6, "requires": {"python_full_version": "3.11.2"}}')
+    assert taken("Pipfile.lock", exact).requires_python == "==3.11.2"
+
+
+def test_uv_may_know_more_than_the_metadata() -> None:
+    dynamic = ROOT.partition("[package.metadata]")[0].replace('"idna" }', '"idna", extra = ["x"] }')
+    assert taken("uv.lock", UV + dynamic + IDNA).requirements == ("idna[x]",)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("*", ""),
+        ("^1.2.3", ">=1.2.3,<2"),
+        ("^0.2.3", ">=0.2.3,<0.3"),
+        ("^0.0.3", ">=0.0.3,<0.0.4"),
+        ("^0", ">=0,<1"),
+        ("^1", ">=1,<2"),
+        ("~1.2.3", ">=1.2.3,<1.3"),
+        ("~1.2", ">=1.2,<1.3"),
+        ("~1", ">=1,<2"),
+        ("1.2.*", "==1.2.*"),
+        ("1.2", "==1.2"),
+        ("=1.2", "==1.2"),
+        ("~=1.2", "~=1.2"),
+        (">=1, <2", ">=1,<2"),
+        ("!= 1.5", "!=1.5"),
+        ("^1 || ^2", None),
+        ("new", None),
+    ],
+)
+def test_constraints_of_poetry(text: str, expected: str | None) -> None:
+    """The examples of Poetry's "Dependency specification"."""
+    assert poetry_specifier(text) == expected

@@ -11,8 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from support.command import call
+from support.other_locks import DATA
 
-DATA = Path(__file__).parent / "data"
 MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 
 pytestmark = pytest.mark.network
