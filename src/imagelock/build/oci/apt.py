@@ -246,10 +246,17 @@ def _commands(step: AptStep, split: _Split) -> Iterator[tuple[str, ...]]:
     else:
         paths = {id(p.control): p.path for p in split.unpacked}
         order = unpack_order([p.control for p in split.unpacked], [p.control for p in split.merged])
+        together: list[str] = []
         for control, needed in order:
+            # One call for as many as can be: each reads and writes the whole database.
+            if needed and together:
+                yield (*_DPKG, "--unpack", *together)
+                together = []
             if needed:
                 yield (*_DPKG, "--configure", *needed)
-            yield (*_DPKG, "--unpack", paths[id(control)])
+            together.append(paths[id(control)])
+        if together:
+            yield (*_DPKG, "--unpack", *together)
     yield (*_DPKG, "--configure", "--pending")
 
 
