@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from imagelock.cli.arguments_git import add_git
 from imagelock.cli.lazy import lazy
+from imagelock.cli.numbers import days, levels
 
 if TYPE_CHECKING:
     from imagelock.cli.lazy import Commands
@@ -211,7 +212,7 @@ def _graph(commands: Commands, common: argparse.ArgumentParser) -> None:
     tree = commands.add_parser("tree", parents=[common], help="what requires what")
     _lock_arguments(tree)
     tree.add_argument("--kind", choices=("apt", "conda", "pip"), help="one kind alone")
-    tree.add_argument("--depth", type=int, default=99, metavar="N", help="levels to show")
+    tree.add_argument("--depth", type=levels, default=99, metavar="N", help="levels to show")
     tree.add_argument("--base", action="store_true", help="the packages of the base too")
     tree.set_defaults(command=lazy("graph", "run_tree"))
 
@@ -223,6 +224,19 @@ def _fetch(commands: Commands, common: argparse.ArgumentParser) -> None:
     _lock_arguments(fetch)
     _platform_argument(fetch)
     fetch.set_defaults(command=lazy("fetch"))
+
+
+def _export(commands: Commands, common: argparse.ArgumentParser) -> None:
+    export = commands.add_parser(
+        "export", parents=[common], help="the pip packages of a lock, for other tools"
+    )
+    _lock_arguments(export)
+    export.add_argument("--format", choices=("requirements", "pylock"), required=True)
+    export.add_argument(
+        "--platform", metavar="P", help="one of the lock's platforms; for requirements only"
+    )
+    export.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+    export.set_defaults(command=lazy("export"))
 
 
 def _store(commands: Commands, common: argparse.ArgumentParser) -> None:
@@ -237,7 +251,7 @@ def _store(commands: Commands, common: argparse.ArgumentParser) -> None:
     verify.set_defaults(command=lazy("store", "verify"))
     gc = actions.add_parser("gc", parents=[common], help="remove what was not used for a while")
     gc.add_argument(
-        "--unused", type=float, metavar="DAYS", help="how long ago it was last used; default: 30"
+        "--unused", type=days, metavar="DAYS", help="how long ago it was last used; default: 30"
     )
     gc.add_argument(
         "--keep", action="append", default=[], metavar="LOCK", help="keep its artifacts"
@@ -266,6 +280,7 @@ ALL: Final = (
     _graph,
     _outdated,
     _image,
+    _export,
     _fetch,
     _store,
     add_git,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from imagelock.cli.streams import silence
 from imagelock.model.errors import ImagelockError
 
 if TYPE_CHECKING:
@@ -39,33 +40,43 @@ class Report:
     def line(self, text: str = "") -> None:
         """A line of the result; nothing under --json."""
         if not self.json:
-            sys.stdout.write(text + "\n")
+            self._result(text + "\n")
+
+    def raw(self, data: bytes) -> None:
+        """Bytes that are the result as they are, also under --json."""
+        with _reader_may_go():
+            sys.stdout.flush()
+            sys.stdout.buffer.write(data)
+
+    def flush(self) -> None:
+        """Hand over all of the result so far."""
+        with _reader_may_go():
+            sys.stdout.flush()
 
     def value(self, value: object) -> None:
         """The result for machines; only under --json."""
         if self.json:
-            sys.stdout.write(json_module.dumps(value, indent=2, ensure_ascii=False) + "\n")
+            self._result(json_module.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
     def note(self, text: str) -> None:
         """Something worth knowing that is not the result."""
         if not (self.quiet or self.json):
-            self._write(text, _DIM)
+            self._write(self._styled(text, _DIM))
 
     def done(self, text: str) -> None:
         """Something that was achieved and is not the result."""
         if not (self.quiet or self.json):
-            self._write(text, _GREEN)
+            self._write(self._styled(text, _GREEN))
 
     def error(self, error: ImagelockError) -> None:
         """An expected error, as text or as the contract's JSON, on stderr."""
         if self.json:
-            text = json_module.dumps({"error": error.as_json()}, ensure_ascii=False)
-            sys.stderr.write(text + "\n")
+            self._write(json_module.dumps({"error": error.as_json()}, ensure_ascii=False))
             return
         head, _, hint = str(error).partition("\nhint: ")
-        sys.stderr.write(self._styled("error:", _RED) + f" {head}\n")
+        self._write(self._styled("error:", _RED) + f" {head}")
         if hint:
-            sys.stderr.write(self._styled("hint:", _CYAN) + f" {hint}\n")
+            self._write(self._styled("hint:", _CYAN) + f" {hint}")
 
     @contextmanager
     def task(self, title: str, total: int | None = None) -> Iterator[ProgressTask]:
@@ -98,11 +109,29 @@ class Report:
             self._progress.start()
         return self._progress
 
-    def _write(self, text: str, style: str) -> None:
-        sys.stderr.write(self._styled(text, style) + "\n")
+    def _result(self, text: str) -> None:
+        with _reader_may_go():
+            sys.stdout.write(text)
+
+    def _write(self, text: str) -> None:
+        try:
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+        except OSError:
+            # Nobody can be told; the exit code still says it.
+            silence(sys.stderr)
 
     def _styled(self, text: str, style: str) -> str:
         return f"\x1b[{style}m{text}\x1b[0m" if self.colored(sys.stderr) else text
+
+
+@contextmanager
+def _reader_may_go() -> Iterator[None]:
+    """A reader that is gone (`| head`) ends the output, not the work nor its exit code."""
+    try:
+        yield
+    except BrokenPipeError:
+        silence(sys.stdout)
 
 
 class ProgressTask:

@@ -13,5 +13,6 @@ def run(options: argparse.Namespace, report: Report) -> int:
     """Print the script."""
     import shtab
 
-    report.line(shtab.complete(build_parser(), shell=options.shell))
+    script = shtab.complete(build_parser(), shell=options.shell)
+    report.raw(f"{script}\n".encode())
     return ExitCode.DONE

@@ -25,7 +25,12 @@ def remove(options: argparse.Namespace, report: Report) -> int:
 def _edit(options: argparse.Namespace, report: Report, edit: Callable[..., str], did: str) -> int:
     path = Path(options.spec)
     data = read_file(path, "spec", hint="run `imagelock init`, or name it with --spec")
-    text = edit(data.decode(), options.kind, options.packages)
+    try:
+        before = data.decode()
+    except UnicodeDecodeError:
+        load_spec(path)  # says where
+        raise
+    text = edit(before, options.kind, options.packages)
     write_whole(path, text.encode())
     try:
         load_spec(path)

@@ -68,7 +68,7 @@ def diff(options: argparse.Namespace, report: Report) -> int:
     path, old, new = given[0], Path(given[1]), Path(given[4])
     before, after = git.readable(old), git.readable(new)
     if before is None or after is None:
-        sys.stdout.flush()
+        report.flush()
         git.plain_diff(old, new)
         return ExitCode.DONE
     from imagelock.lock.diff import diff_locks, render_text
@@ -88,8 +88,7 @@ def textconv(options: argparse.Namespace, report: Report) -> int:
     path = Path(options.file)
     lock = git.readable(path)
     if lock is None:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(path.read_bytes() if path.exists() else b"")
+        report.raw(path.read_bytes() if path.exists() else b"")
     else:
         report.line(lock_lines(lock).rstrip("\n"))
     return ExitCode.DONE

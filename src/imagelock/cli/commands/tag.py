@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from imagelock.app.files import load_lock, locate
 from imagelock.app.tag import image_tag
@@ -17,7 +16,7 @@ def run(options: argparse.Namespace, report: Report) -> int:
     located = locate(options.path, lock=options.lock)
     lock = load_lock(located.lock)
     if options.canonical:
-        sys.stdout.buffer.write(canonical_bytes(lock))
+        report.raw(canonical_bytes(lock))
         return ExitCode.DONE
     tag = image_tag(lock, located.lock.parent)
     report.value({"tag": tag})

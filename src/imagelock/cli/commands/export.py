@@ -1,0 +1,44 @@
+"""``imagelock export``: what a lock pins, in the form of another tool."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from imagelock.app.files import load_lock, locate, write_whole
+from imagelock.cli.commands.common import parse_platforms
+from imagelock.cli.report import Report
+from imagelock.model.errors import ExitCode, UsageError
+from imagelock.model.lock import Lock
+
+
+def run(options: argparse.Namespace, report: Report) -> int:
+    """Print the export, or write it to a file."""
+    lock = load_lock(locate(options.path, lock=options.lock).lock)
+    text = _exported(lock, options)
+    if options.output is None:
+        report.value({"format": options.format, "text": text})
+        report.line(text.rstrip("\n"))
+        return ExitCode.DONE
+    write_whole(Path(options.output), text.encode())
+    report.value({"format": options.format, "file": options.output})
+    report.done(f"wrote {options.output}")
+    return ExitCode.DONE
+
+
+def _exported(lock: Lock, options: argparse.Namespace) -> str:
+    # Each needs a library that the other does not.
+    if options.format == "requirements":
+        from imagelock.lock.export.requirements import export_requirements
+
+        platforms = parse_platforms([options.platform] if options.platform else [])
+        return export_requirements(lock, platforms[0] if platforms else None)
+    if options.platform:
+        raise UsageError(
+            "a pylock is for all platforms of its lock",
+            where="--platform",
+            hint="leave it away: installers choose by the markers",
+        )
+    from imagelock.lock.export.pylock import export_pylock
+
+    return export_pylock(lock)
