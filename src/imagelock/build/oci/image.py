@@ -1,0 +1,277 @@
+"""The image of one platform: its layers from the cache or made, its config and manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from imagelock.build.oci.apt import AptBuilder, find_apt_layers
+from imagelock.build.oci.cache import CachedLayer, LayerCache, SharedLayers
+from imagelock.build.oci.compare import LayerFile
+from imagelock.build.oci.config import (
+    base_diff_ids,
+    base_epoch,
+    config_descriptor,
+    image_config,
+    image_manifest,
+    runtime_config,
+)
+from imagelock.build.oci.foreign import refuse_unrunnable
+from imagelock.build.oci.output import Blob
+from imagelock.build.oci.pure import PureLayers
+from imagelock.build.oci.runs import RunBuilder, run_key
+from imagelock.build.oci.sandbox import Sandbox, open_sandbox
+from imagelock.build.oci.trees import Trees, links_at_root
+from imagelock.fetch.store import Store
+from imagelock.layers.entries import EARLIEST
+from imagelock.layers.merge import merged_usr
+from imagelock.model.archives import Archive, Artifact
+from imagelock.model.errors import BuildError
+from imagelock.model.image import (
+    MANIFEST,
+    BaseImage,
+    BuiltImage,
+    BuiltLayer,
+    Descriptor,
+)
+from imagelock.model.lock import BasePin, Lock
+from imagelock.model.names import digest, hash_of
+from imagelock.model.plan import AnyStep, AptStep, CopyStep, ImagePlan, RunStep, SourceStep
+from imagelock.ports import ImageSource
+
+BASE_TITLE: Final = "from "
+"""What the title of a layer that was read with its base begins with."""
+
+_PURE_THREADS: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildContext:
+    """What a build asks of the outside.
+
+    ``folder`` is where copies and sources are relative to. ``source_of`` gives what reads a base
+    image. ``step_done`` is told of each layer as it is there. ``shared_from`` and ``shared_to``
+    are where a team keeps its layers.
+    """
+
+    store: Store
+    fetch: Callable[[Sequence[Artifact], tuple[Archive, ...]], dict[str, Path]]
+    folder: Path
+    source_of: Callable[[BasePin], ImageSource] | None = None
+    step_done: Callable[[BuiltLayer], None] = field(default=lambda _layer: None)
+    shared_from: SharedLayers | None = None
+    shared_to: SharedLayers | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeImage:
+    """One platform's image, its config, and the blobs it needs."""
+
+    image: BuiltImage
+    config: bytes
+    blobs: tuple[Blob, ...]
+
+    def blob_file(self, descriptor: Descriptor) -> Path:
+        """The file of a layer. KeyError for another blob."""
+        for blob in self.blobs:
+            if blob.descriptor == descriptor and not isinstance(blob.source, bytes):
+                return blob.source()
+        raise KeyError(descriptor.digest)
+
+    def layer_files(self) -> list[LayerFile]:
+        """The layers of its own, with their files; the base's are what they are."""
+        own = (layer for layer in self.image.layers if not layer.title.startswith(BASE_TITLE))
+        return [LayerFile(layer, self.blob_file(layer.descriptor)) for layer in own]
+
+
+class PlatformBuild:
+    """The build of one platform; :meth:`run` once."""
+
+    def __init__(
+        self, lock: Lock, plan: ImagePlan, context: BuildContext, cache: LayerCache
+    ) -> None:
+        self._lock = lock
+        self._plan = plan
+        self._context = context
+        self._cache = cache
+        self._base: BaseImage | None = None
+        self._base_layers: tuple[BuiltLayer, ...] = ()
+        self._made: list[CachedLayer] = []
+        self._sandbox: Sandbox | None = None
+
+    def run(self) -> MadeImage:
+        """Make what is not there yet. IntegrityError for wrong bytes, BuildError for the rest."""
+        if not self._plan.bootstrapped:
+            self._read_base()
+        # What runs no code is made beside what does. Sandboxes start from this thread alone:
+        # they die with the thread that started them.
+        with ThreadPoolExecutor(_PURE_THREADS) as workers:
+            beside = {
+                number: workers.submit(self._pure, step)
+                for number, step in enumerate(self._plan.steps)
+                if not step.runs_code
+            }
+            try:
+                for number, step in enumerate(self._plan.steps):
+                    future = beside.get(number)
+                    for made in future.result() if future else self._in_sandbox(step):
+                        self._context.step_done(made.layer)
+                        self._made.append(made)
+            finally:
+                workers.shutdown(cancel_futures=True)
+                if self._sandbox is not None:
+                    self._sandbox.close()
+        return self._image()
+
+    def _pure(self, step: AnyStep) -> tuple[CachedLayer, ...]:
+        pure = PureLayers(
+            cache=self._cache, folder=self._context.folder, aliases=self._aliases(step)
+        )
+        return pure.find(step) or pure.build(step, self._files(step))
+
+    def _aliases(self, step: AnyStep) -> tuple[tuple[str, str], ...]:
+        """The merged-/usr links of the image that a copy meets."""
+        if isinstance(step, CopyStep):
+            targets = {rule.target for rule in step.rules}
+        elif isinstance(step, SourceStep):
+            targets = {step.target}
+        else:
+            return ()
+        known = dict(merged_usr(self._plan.platform.debian_architecture))
+        met = {target.strip("/").partition("/")[0] for target in targets} & known.keys()
+        if not met or self._plan.bootstrapped:
+            return tuple((name, known[name]) for name in sorted(met))
+        files = [(layer.descriptor, self._blob(layer.descriptor)) for layer in self._base_layers]
+        return links_at_root(files, met)
+
+    def _in_sandbox(self, step: AnyStep) -> tuple[CachedLayer, ...]:
+        if isinstance(step, AptStep):
+            return self._apt(step)
+        assert isinstance(step, RunStep)
+        return self._run_commands(step)
+
+    def _apt(self, step: AptStep) -> tuple[CachedLayer, ...]:
+        below = self._below()
+        found = find_apt_layers(self._cache, step, below)
+        if found is not None:
+            return found
+        refuse_unrunnable(self._plan.platform, step.title)
+        files = self._files(step)
+        sandbox = self._opened_sandbox()
+        builder = AptBuilder(
+            cache=self._cache,
+            sandbox=sandbox,
+            trees=Trees(sandbox, self._blob),
+            platform=self._plan.platform,
+        )
+        return builder.build(step, below, files)
+
+    def _run_commands(self, step: RunStep) -> tuple[CachedLayer, ...]:
+        below = self._below()
+        runtime = runtime_config(self._base.config if self._base else None, self._plan.config)
+        env = tuple(tuple(item.partition("=")[::2]) for item in runtime["Env"])
+        found = self._cache.find(run_key(self._cache, step, below, env), step.title)
+        if found is not None:
+            return (found,)
+        refuse_unrunnable(self._plan.platform, step.title)
+        sandbox = self._opened_sandbox()
+        builder = RunBuilder(
+            cache=self._cache,
+            sandbox=sandbox,
+            trees=Trees(sandbox, self._blob),
+            folder=self._context.folder,
+            env=env,
+            workdir=runtime.get("WorkingDir") or "/",
+        )
+        return (builder.build(step, below, self._epoch()),)
+
+    def _opened_sandbox(self) -> Sandbox:
+        self._sandbox = self._sandbox or open_sandbox(self._context.store.root)
+        return self._sandbox
+
+    def _epoch(self) -> int:
+        """The newest time of the layers so far."""
+        oldest = base_epoch(self._base.config) if self._base else EARLIEST
+        return max((made.epoch for made in self._made if not made.empty), default=oldest)
+
+    def _files(self, step: AnyStep) -> Mapping[str, Path]:
+        """The step's artifacts, read against their hashes: the store may have been damaged."""
+        files = self._context.fetch(step.artifacts, self._lock.archives)
+        for artifact in step.artifacts:
+            self._context.store.verify(artifact.sha256)
+        return files
+
+    def _below(self) -> tuple[BuiltLayer, ...]:
+        made = tuple(made.layer for made in self._made if not made.empty)
+        return self._base_layers + made
+
+    def _read_base(self) -> None:
+        pin = self._plan.base
+        if self._context.source_of is None:
+            raise BuildError("there is nothing that reads base images here", where=pin.reference)
+        source = self._context.source_of(pin)
+        self._base = source.image(pin.reference, pin.digest, self._plan.platform)
+        ids = base_diff_ids(self._base.config)
+        if len(ids) != len(self._base.layers):
+            raise BuildError("the base's config and manifest disagree", where=pin.reference)
+        self._base_layers = tuple(
+            BuiltLayer(
+                title=f"{BASE_TITLE}{pin.reference}",
+                descriptor=descriptor,
+                diff_id=digest(diff_id),
+                cached=True,
+            )
+            for descriptor, diff_id in zip(self._base.layers, ids, strict=True)
+        )
+
+    def _blob(self, descriptor: Descriptor) -> Path:
+        """The file of a layer: the base's from its source, ours from the store."""
+        if self._base is not None and descriptor in self._base.layers:
+            assert self._context.source_of is not None
+            pin = self._plan.base
+            return self._context.source_of(pin).layer(pin.reference, descriptor)
+        return self._context.store.path(hash_of(descriptor.digest))
+
+    def _image(self) -> MadeImage:
+        own = [made for made in self._made if not made.empty]
+        layers = self._base_layers + tuple(made.layer for made in own)
+        epoch = self._epoch()
+        config = image_config(
+            self._base.config if self._base else None,
+            self._plan.platform,
+            self._plan.config,
+            [made.layer for made in own],
+            epoch=epoch,
+        )
+        config_blob = config_descriptor(config, _digest(config))
+        manifest = image_manifest(config_blob, [layer.descriptor for layer in layers])
+        descriptor = Descriptor(
+            media_type=MANIFEST,
+            digest=digest(_digest(manifest)),
+            size=len(manifest),
+            platform=self._plan.platform,
+        )
+        blobs = (
+            *(
+                Blob(descriptor=layer.descriptor, source=partial(self._blob, layer.descriptor))
+                for layer in layers
+            ),
+            Blob(descriptor=config_blob, source=config),
+            Blob(descriptor=descriptor, source=manifest),
+        )
+        image = BuiltImage(
+            platform=self._plan.platform,
+            manifest=descriptor,
+            image_id=config_blob.digest,
+            layers=layers,
+        )
+        return MadeImage(image=image, config=config, blobs=blobs)
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
