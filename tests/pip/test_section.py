@@ -10,7 +10,7 @@ import pytest
 
 from imagelock.app.context import Context, ResolveOptions
 from imagelock.app.sections.pip import PipSection, index_urls, pip_section
-from imagelock.app.sections.pip_report import Node, Outdated, outdated, tree, why
+from imagelock.app.sections.pip_report import Outdated, outdated
 from imagelock.fetch.http import Http
 from imagelock.fetch.store import Store
 from imagelock.model.archives import artifact_url
@@ -293,31 +293,3 @@ def test_a_yanked_pin_is_shown(server: LocalServer, context: Context) -> None:
     index.add("demo", "0.9")
     (found,) = outdated(lock_of(spec(server, "demo"), before), {AMD: TARGETS[AMD]}, context=context)
     assert (found.locked, found.allowed, found.newest, found.yanked) == ("1.0", "0.9", "1.0", True)
-
-
-@pytest.mark.usefixtures("index")
-def test_why_and_tree(server: LocalServer, context: Context) -> None:
-    made = section(spec(server, "native", "web"), context)
-    assert why(made.pins, PipName("core"), AMD) == (
-        (Requirer(name="<spec>"), Requirer(name="native", specifier="<2")),
-        (Requirer(name="<spec>"), Requirer(name="web", specifier=">=1")),
-    )
-    assert why(made.pins, PipName("web"), AMD) == ((Requirer(name="<spec>"),),)
-    with pytest.raises(UsageError, match="no pip package 'fast'"):
-        why(made.pins, PipName("fast"), ARM)
-    core = Node(name=PipName("core"), version="1.0", specifier="<2")
-    again = Node(name=PipName("core"), version="1.0", specifier=">=1")
-    assert tree(made.pins, ARM) == (
-        Node(name=PipName("native"), version="1.0", specifier="", children=(core,)),
-        Node(name=PipName("web"), version="1.0", specifier="", children=(again,)),
-    )
-
-
-def test_why_and_tree_of_a_circle(server: LocalServer, context: Context) -> None:
-    index = Index(server)
-    index.add("a", "1", "b")
-    index.add("b", "1", "a")
-    made = section(spec(server, "a"), context)
-    assert why(made.pins, PipName("b"), AMD) == ((Requirer(name="<spec>"), Requirer(name="a")),)
-    (root,) = tree(made.pins, AMD)
-    assert root.children[0].children[0].repeated

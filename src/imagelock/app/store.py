@@ -127,6 +127,7 @@ def collect_garbage(
     if not dry_run:
         _remove_old(store.root / "records", "*/*", oldest)
         _remove_old(store.root / "layouts", "*", oldest)
+        _remove_trees(store, oldest)
     return GcReport(
         removed=removed,
         freed=freed,
@@ -134,6 +135,16 @@ def collect_garbage(
         kept_size=kept_size,
         leftovers=0 if dry_run else store.sweep(),
     )
+
+
+def _remove_trees(store: Store, oldest: float) -> None:
+    """Layers unpacked for sandboxes; a machine without sandboxes has none."""
+    if not (store.root / "trees").exists():
+        return
+    from imagelock.build.oci.sandbox import open_sandbox
+    from imagelock.build.oci.trees import remove_old_trees
+
+    remove_old_trees(open_sandbox(store.root), oldest=oldest)
 
 
 def needed_by(lock: Lock, store: Store) -> Iterator[Sha256]:

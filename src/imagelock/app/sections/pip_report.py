@@ -1,15 +1,15 @@
-"""What may be asked of the pip pins of a lock: what is outdated, why one is there, the tree."""
+"""What may be asked of the pip pins of a lock: what is outdated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from imagelock.app.context import Context, ResolveOptions
 from imagelock.app.sections.pip import index_urls, pip_policy, pip_section, without_collection
 from imagelock.fetch.pypi.client import SimpleIndexes
-from imagelock.model.errors import NoSolution, UsageError
-from imagelock.model.lock import SPEC_ROOT, Lock, PipPin, Requirer
+from imagelock.model.errors import NoSolution
+from imagelock.model.lock import Lock, PipPin
 from imagelock.model.names import PipName
 from imagelock.model.platform import Platform
 from imagelock.model.python import PythonTarget
@@ -32,17 +32,6 @@ class Outdated:
     allowed: str
     newest: str
     yanked: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """A package in the tree of a platform; ``repeated`` nodes are shown in full elsewhere."""
-
-    name: PipName
-    version: str
-    specifier: str
-    children: tuple[Node, ...] = ()
-    repeated: bool = False
 
 
 def outdated(
@@ -98,82 +87,3 @@ def _compared(pin: PipPin, platform: Platform, catalog: Catalog, allowed: str) -
 
 def _on(pins: Iterable[PipPin], platform: Platform) -> list[PipPin]:
     return [pin for pin in pins if platform in pin.platforms]
-
-
-def why(
-    pins: Iterable[PipPin], name: PipName, platform: Platform
-) -> tuple[tuple[Requirer, ...], ...]:
-    """The shortest chain from the spec to a package through each of those that require it.
-
-    A chain reads from the spec: each link is a package and the specifier it puts on the next.
-    UsageError when the platform has no such package.
-    """
-    known = {pin.name: pin for pin in _on(pins, platform)}
-    if name not in known:
-        raise UsageError(
-            f"no pip package '{name}' is locked",
-            where=f"platform {platform}",
-            hint="see `imagelock show` for what is",
-        )
-    depths = _depths(known)
-    chains = [_chain(known, depths, edge, name) for edge in known[name].required_by]
-    return tuple(
-        sorted((chain for chain in chains if chain), key=lambda chain: (len(chain), chain))
-    )
-
-
-def _depths(known: Mapping[PipName, PipPin]) -> dict[str, int]:
-    """How many links each package is from the spec."""
-    depths = {SPEC_ROOT: 0}
-    while True:
-        layer: dict[str, int] = {
-            name: 1 + min(depths[edge.name] for edge in pin.required_by if edge.name in depths)
-            for name, pin in known.items()
-            if name not in depths and any(edge.name in depths for edge in pin.required_by)
-        }
-        if not layer:
-            return depths
-        depths.update(layer)
-
-
-def _chain(
-    known: Mapping[PipName, PipPin], depths: Mapping[str, int], edge: Requirer, name: PipName
-) -> tuple[Requirer, ...]:
-    chain = [edge]
-    seen: set[str] = {name}
-    while chain[0].name != SPEC_ROOT:
-        current = chain[0].name
-        pin = known.get(PipName(current))
-        if pin is None or current in seen:
-            return ()
-        seen.add(current)
-        nearest = [item for item in pin.required_by if item.name in depths]
-        if not nearest:
-            return ()
-        chain.insert(0, min(nearest, key=lambda item: (depths[item.name], item)))
-    return tuple(chain)
-
-
-def tree(pins: Iterable[PipPin], platform: Platform) -> tuple[Node, ...]:
-    """The packages of a platform from the spec down, sorted by name; each in full only once."""
-    known = {pin.name: pin for pin in _on(pins, platform)}
-    children: dict[str, list[tuple[PipName, str]]] = {}
-    for pin in known.values():
-        for edge in pin.required_by:
-            children.setdefault(edge.name, []).append((pin.name, edge.specifier))
-    shown: set[PipName] = set()
-
-    def nodes(parent: str) -> Iterator[Node]:
-        for name, specifier in sorted(children.get(parent, ())):
-            pin = known[name]
-            repeated = name in shown
-            shown.add(name)
-            yield Node(
-                name=name,
-                version=pin.version,
-                specifier=specifier,
-                children=() if repeated else tuple(nodes(name)),
-                repeated=repeated and name in children,
-            )
-
-    return tuple(nodes(SPEC_ROOT))
