@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time
 
 from imagelock.app.context import Context
 from imagelock.cli.report import Report
+from imagelock.fetch.credentials import HostCredentials
 from imagelock.fetch.http import Http, mirrors_from_environment
 from imagelock.fetch.store import Store
 from imagelock.model.errors import UsageError
@@ -18,7 +19,11 @@ def make_context(report: Report, *, offline: bool) -> Context:
     """The outside, as the environment and the call describe it."""
     return Context(
         store=Store(),
-        http=Http(offline=offline or flag("IMAGELOCK_OFFLINE"), mirrors=mirrors_from_environment()),
+        http=Http(
+            offline=offline or flag("IMAGELOCK_OFFLINE"),
+            mirrors=mirrors_from_environment(),
+            credentials=HostCredentials(),
+        ),
         now=datetime.now(UTC),
         progress=report,
     )
