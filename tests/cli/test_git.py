@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,25 +14,10 @@ from imagelock.model.lock import SPEC_ROOT, Lock
 from imagelock.model.names import Sha256
 from support.command import call
 from support.example_lock import apt_pin, example_lock, hash_of, pip_pin
+from support.git import git
 
 BASE = normalise(dataclasses.replace(example_lock(), images=()))
 LINE = "*.lock diff=imagelock merge=imagelock"
-
-
-def git(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    surroundings = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "LC_ALL": "C",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_AUTHOR_NAME": "a",
-        "GIT_AUTHOR_EMAIL": "a@example",
-        "GIT_COMMITTER_NAME": "a",
-        "GIT_COMMITTER_EMAIL": "a@example",
-    }
-    return subprocess.run(
-        ["git", *words], cwd=folder, env=surroundings, capture_output=True, text=True, check=False
-    )
 
 
 def done(folder: Path, *words: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import subprocess
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -27,24 +25,10 @@ from support.example_lock import (
     hash_of,
     pip_pin,
 )
+from support.git import git
 
 Change = Callable[[Lock], Lock]
 EMPTY = Lock(roots=Spec(name="a", base=ImageBase(image="debian:12")))
-
-
-def git(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    surroundings = {
-        "PATH": os.environ["PATH"],
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_AUTHOR_NAME": "a",
-        "GIT_AUTHOR_EMAIL": "a@example",
-        "GIT_COMMITTER_NAME": "a",
-        "GIT_COMMITTER_EMAIL": "a@example",
-    }
-    return subprocess.run(
-        ["git", *words], cwd=folder, env=surroundings, capture_output=True, text=True, check=False
-    )
 
 
 def merged(folder: Path, base: Lock, ours: Lock, theirs: Lock) -> bytes:
