@@ -7,6 +7,7 @@ git calls the drivers (gitattributes(5)): ``diff.imagelock.command`` for `git di
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -175,9 +176,9 @@ def _decode(content: bytes, name: str) -> Lock:
 
 def next_step(path: str) -> str:
     """What to do about a conflict in a lock."""
-    spec = Path(path).with_suffix(".toml")
+    lock, spec = shlex.quote(path), shlex.quote(str(Path(path).with_suffix(".toml")))
     return (
-        f"merge the spec, take either side (git checkout --ours -- {path}),"
+        f"merge the spec, take either side (git checkout --ours -- {lock}),"
         f" then run `imagelock lock {spec}`"
     )
 
