@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.conftest import Build, run_build, store_with_artifacts_alone
+from acceptance.conftest import LOCKS, Build, run_build, store_with_artifacts_alone
+from imagelock.app.files import load_lock
 from support.command import call, kept_folder
 
 pytestmark = [pytest.mark.network]
@@ -41,6 +42,18 @@ def test_two_builds_with_nothing_in_common_but_the_lock(
     assert again.manifest_digest == hello.manifest_digest
     assert again.report["index_digest"] == hello.report["index_digest"]
     assert again.report["tag"] == hello.report["tag"]
+
+
+def test_the_digest_is_the_recorded_one(hello: Build, hello_lock: Path) -> None:
+    """Recorded by `imagelock build locks/hello.toml --record` on another machine, another day."""
+    recorded = {str(image.platform): image for image in load_lock(hello_lock).images}
+    if hello_lock != LOCKS / "hello.lock":
+        assert not recorded, "pins that moved keep no record"
+        return
+    image = hello.report["images"][0]
+    if image["platform"] == "linux/amd64":
+        assert image["manifest_digest"] == recorded["linux/amd64"].manifest_digest
+        assert image["image_id"] == recorded["linux/amd64"].image_id
 
 
 def test_an_archive_holds_the_same_image_and_is_the_same_twice(

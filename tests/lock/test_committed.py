@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from imagelock.lock import (
     decode_lock,
     diff_locks,
     encode_lock,
+    normalise,
     show_json,
     show_text,
     tree,
@@ -92,3 +94,15 @@ def test_one_version_is_one_line(path: Path) -> None:
     diff = diff_locks(read(path), new)
     assert {change.label for change in diff.packages} == {pin.name}
     assert {change.direction.value for change in diff.packages} == {"upgraded"}
+
+
+def test_a_package_of_the_base_may_be_upgraded_on_top_of_it() -> None:
+    """The base keeps its pin and the apt packages have their own, as dpkg sees two versions."""
+    lock = decode_lock((FOLDER / "hello.lock").read_bytes(), source="hello.lock")
+    pin = next(pin for pin in lock.apt if pin.base)
+    newer = replace(pin, version=f"{pin.version}+newer", base=False)
+    both = normalise(replace(lock, apt=(*lock.apt, newer), images=()))
+    assert decode_lock(encode_lock(both), source="both") == both
+    versions = [found.version for found in both.apt if found.name == pin.name]
+    assert newer.version in versions
+    assert pin.version in versions

@@ -80,6 +80,10 @@ def write_whole(path: Path, data: bytes) -> None:
 
     The mode is that of the file it replaces, else what the umask gives a new file.
     """
+    if not path.parent.is_dir():
+        raise UsageError(
+            "the folder of this file does not exist", where=str(path), hint="make the folder first"
+        )
     with disk_errors(str(path)):
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         temporary = Path(name)

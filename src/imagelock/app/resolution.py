@@ -37,7 +37,8 @@ class Resolution:
     sections: frozenset[Section]
     archives: set[Archive] = field(default_factory=set)
     bases: list[BasePin] = field(default_factory=list)
-    indexes: dict[tuple[str, str], AptIndexPin] = field(default_factory=dict)
+    kept_indexes: tuple[AptIndexPin, ...] = ()
+    indexes: set[AptIndexPin] = field(default_factory=set)
     apt: list[AptPin] = field(default_factory=list)
     removals: list[AptRemoval] = field(default_factory=list)
     pythons: list[PythonPin] = field(default_factory=list)
@@ -69,12 +70,15 @@ class Resolution:
         """What was gathered, not yet in normal form."""
         used = {pin.artifact.archive for pin in self.apt}
         used |= {pin.artifact.archive for pin in self.pip}
-        used |= {index.archive for index in self.indexes.values()}
+        read = {(index.archive, index.suite) for index in self.indexes}
+        kept = {i for i in self.kept_indexes if (i.archive, i.suite) not in read}
+        indexes = tuple(self.indexes | kept)
+        used |= {index.archive for index in indexes}
         return Lock(
             roots=self.spec,
             archives=tuple(archive for archive in self.archives if archive.name in used),
             bases=tuple(self.bases),
-            apt_indexes=tuple(self.indexes.values()),
+            apt_indexes=indexes,
             apt=tuple(self.apt),
             apt_removals=tuple(self.removals),
             pythons=tuple(self.pythons),
@@ -86,8 +90,7 @@ class Resolution:
             return
         self.archives.update(self.previous.archives)
         if Section.BASE not in self.sections:
-            for index in self.previous.apt_indexes:
-                self.indexes.setdefault((index.archive, index.suite), index)
+            self.kept_indexes = self.previous.apt_indexes
 
     def _resolve_packages(self, platform: Platform) -> PythonTarget | None:
         """Base, apt and python of one platform; the target its wheels are chosen for."""
@@ -120,8 +123,7 @@ class Resolution:
         self.archives.update(section.archives)
         self.apt += section.pins
         self.removals += section.removals
-        for index in section.indexes:
-            self.indexes[index.archive, index.suite] = index
+        self.indexes.update(section.indexes)
 
     def _target(self, platform: Platform, base: BasePin) -> PythonTarget | None:
         python = next((pin for pin in self.pythons if platform in pin.platforms), None)

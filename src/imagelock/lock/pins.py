@@ -250,9 +250,9 @@ SECTIONS: Final = (
         "apt_indexes",
         "Signed apt indexes",
         APT_INDEX,
-        ("archive", "suite", "snapshot"),
+        ("archive", "suite", "snapshot", "sha256"),
     ),
-    Section("apt", "apt", "apt packages", APT, ("name", "architecture")),
+    Section("apt", "apt", "apt packages", APT, ("name", "architecture", "base")),
     Section(
         "apt-removal",
         "apt_removals",

@@ -9,6 +9,7 @@ Tiers, best first; each is tried with a small overlay before it is used:
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import IO, Final
 
 import imagelock
+from imagelock.fetch.store import disk_errors
 from imagelock.model.errors import BuildError, IntegrityError
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -263,8 +265,12 @@ class Sandbox:
         if code == 5:
             told = json.loads(error)
             raise IntegrityError(told["message"], where=told["where"] or where, hint=told["hint"])
+        text = error.decode("utf-8", "replace")[-_TAIL:].strip()
+        if f"[Errno {errno.ENOSPC}]" in text or f"[Errno {errno.EDQUOT}]" in text:
+            with disk_errors(str(self.trees)):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise BuildError(
-            f"the sandbox failed: {error.decode('utf-8', 'replace')[-_TAIL:].strip()}",
+            f"the sandbox failed: {text}",
             where=where,
             hint=f"the sandbox is of the tier '{self.tier}'",
         )
