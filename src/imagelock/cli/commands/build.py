@@ -27,38 +27,24 @@ _MEGABYTE = 1_000_000
 
 def run(options: argparse.Namespace, report: Report) -> int:
     """Build every platform asked for, or show what would be done."""
-    order = order_of(locate(options.path, lock=options.lock))
+    located = locate(options.path, lock=options.lock)
+    order = order_of(located)
     platforms = chosen_platforms(order.lock, parse_platforms(options.platform))
     if options.dry_run:
         _show_plan(order, platforms, report)
         return ExitCode.DONE
     context = make_context(report, offline=options.offline)
-    push = options.push or options.output == "registry"
-    layout = stored_layout(context, order)
-    output = options.output if options.output not in {None, "registry"} else f"oci:{layout}"
-    if push and not output.startswith("oci:"):
-        raise UsageError(
-            "--push goes with an OCI layout",
-            where="--output",
-            hint="leave --output away, or make it oci:DIR",
-        )
-
-    def layer_done(layer: BuiltLayer) -> None:
-        state = "reused" if layer.cached else "made"
-        size = layer.descriptor.size / _MEGABYTE
-        report.note(f"  {state:>6}  {size:8.1f} MB  {layer.title}")
-
+    output, push = _output(options, context, order)
     result = build(
         order,
         platforms,
         output=output,
         context=context,
         builder=options.builder,
-        layer_done=layer_done,
+        layer_done=lambda layer: report.note(_layer_line(layer)),
         cache_from=options.cache_from,
         cache_to=options.cache_to,
     )
-    located = locate(options.path, lock=options.lock)
     if options.check:
         _check(order, platforms, result, context)
     if options.record and record_images(located.lock, order, result):
@@ -71,6 +57,25 @@ def run(options: argparse.Namespace, report: Report) -> int:
     report.line(f"{result.reference}@{result.index.digest}")
     report.done(f"wrote {output}")
     return ExitCode.DONE
+
+
+def _output(options: argparse.Namespace, context: Context, order: BuildOrder) -> tuple[str, bool]:
+    """Where the image is written (the store's own layout without --output), and if it is pushed."""
+    push = options.push or options.output == "registry"
+    if options.output in {None, "registry"}:
+        return f"oci:{stored_layout(context, order)}", push
+    if push and not options.output.startswith("oci:"):
+        raise UsageError(
+            "--push goes with an OCI layout",
+            where="--output",
+            hint="leave --output away, or make it oci:DIR",
+        )
+    return options.output, push
+
+
+def _layer_line(layer: BuiltLayer) -> str:
+    state = "reused" if layer.cached else "made"
+    return f"  {state:>6}  {layer.descriptor.size / _MEGABYTE:8.1f} MB  {layer.title}"
 
 
 def _check(
