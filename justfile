@@ -12,7 +12,7 @@ test *ARGS: (_tools "test")
     uv run --locked pytest -m "not slow" {{ARGS}}
 
 # the tests, with the slow matrix
-test-all *ARGS: (_tools "test")
+test-all *ARGS: (_tools "all")
     uv run --locked pytest {{ARGS}}
 
 # lint, types, import contracts, generated files
@@ -39,4 +39,4 @@ docs:
 
 _tools WHAT:
     uv sync --quiet --locked
-    tests/install-debian-packages.sh
+    tests/install-debian-packages.sh {{WHAT}}
