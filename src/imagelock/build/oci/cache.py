@@ -20,7 +20,7 @@ from imagelock.layers.tar import tar_chunks
 from imagelock.model.image import LAYER_GZIP, LAYER_TAR, LAYER_ZSTD, BuiltLayer, Descriptor
 from imagelock.model.names import Digest, Sha256, digest, digest_of, hash_of
 
-PACKER: Final = 4
+PACKER: Final = 5
 """Raised with every change of a produced byte, so that no layer made before it is taken for one
 made after it. A change after the first release is a new recipe as well."""
 

@@ -46,9 +46,9 @@ _DROPPED: Final = (
     r"var/lib/postgresql/[0-9]+/main(?:/.*)?",
     r"etc/postgresql/[0-9]+/main(?:/.*)?",
     r"var/log/postgresql/.+",
-    # Knuth's TeX and Metafont keep the minute, LuaTeX seeds its tables with the time; mktexfmt
-    # makes a format that is missing when it is first used.
-    r"var/lib/texmf/web2c/(?:lua[a-z]*|metafont|tex)/[^/]+\.(?:base|fmt)",
+    # Formats are dumps of a program's memory: the minute, seeds by the time, and what lay there
+    # before; mktexfmt makes each where it is first used.
+    r"var/lib/texmf/web2c/.+\.(?:base|fmt|mem)",
     r"var/lib/texmf/web2c/.+\.log",
     # An identity of one machine.
     r"var/lib/dbus/machine-id",
