@@ -24,16 +24,21 @@ def missing(what: str) -> None:
 
 
 class Engine:
-    """A running engine; :meth:`docker` is the command line against it."""
+    """A running engine; :meth:`docker` is the command line against it, with ``environment``."""
 
     def __init__(self, socket: Path) -> None:
         self.host = f"unix://{socket}"
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": "/nonexistent",
+            "DOCKER_HOST": self.host,
+        }
 
     def docker(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run ``docker ARGUMENTS``."""
         done = subprocess.run(
             ["docker", *arguments],
-            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "DOCKER_HOST": self.host},
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,
