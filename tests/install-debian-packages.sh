@@ -3,7 +3,7 @@
 # Elsewhere it says what is missing; the tests that need it skip with a reason, or fail in CI.
 set -euo pipefail
 
-packages=(docker-registry docker.io skopeo mmdebstrap uidmap openssl git podman runc)
+packages=(docker-registry docker.io openssh-server skopeo mmdebstrap uidmap openssl git podman runc)
 # The slow matrix compresses on processors of other kinds.
 [ "${1:-test}" != all ] || packages+=(qemu-user)
 missing=()

@@ -49,8 +49,11 @@ class Engine:
 
 
 @contextmanager
-def running_engine() -> Iterator[Engine]:
-    """Start dockerd with its data in a temporary folder; stop it by its process id."""
+def running_engine(*options: str) -> Iterator[Engine]:
+    """Start dockerd with its data in a temporary folder; stop it by its process id.
+
+    ``options`` are further ones of dockerd.
+    """
     if shutil.which("dockerd") is None or shutil.which("docker") is None:
         missing("dockerd is not installed")
     if os.geteuid() != 0:
@@ -68,6 +71,7 @@ def running_engine() -> Iterator[Engine]:
             "--iptables=false",
             "--ip6tables=false",
             "--bridge=none",
+            *options,
         ],
         stdout=log,
         stderr=subprocess.STDOUT,
