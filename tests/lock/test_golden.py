@@ -23,7 +23,7 @@ from imagelock.model.platform import Platform
 from support.example_lock import example_lock
 
 GOLDEN = Path(__file__).parent / "golden"
-TAG = "be9c8a35147187a6c776a8394f93427f"
+TAG = "98f614c619a3dc3e0e3c798faf29ca3d"
 
 
 def test_the_file() -> None:

@@ -127,8 +127,9 @@ apt (2)
   git     1:2.39.5-0+deb12u2  asked for  [linux/amd64]
   tzdata  2025b-0+deb12u1     by libc6
 
-conda (1)
-  _libgcc_mutex  0.1  asked for  [linux/amd64]
+conda (2)
+  _libgcc_mutex  0.1     asked for  [linux/amd64]
+  mkl            2024.0  asked for 2024.*  [linux/amd64]
 
 pip (3)
   numpy   2.4.0   asked for >=2; by pandas  [linux/amd64]

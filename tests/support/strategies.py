@@ -22,6 +22,7 @@ from imagelock.model.lock import (
     CondaPin,
     ImageRecord,
     Lock,
+    NoArch,
     PipPin,
     PythonPin,
     PythonProvider,
@@ -316,6 +317,11 @@ def _removal(key: tuple[str, ...], group: tuple[Platform, ...]) -> st.SearchStra
     )
 
 
+match_specs = st.sampled_from(
+    ["python >=3.11,<3.12.0a0", "blas * *_mkl", "__glibc >=2.17", "a[version='>=1', build='h_*']"]
+)
+
+
 def _conda_pin(key: tuple[str, ...], group: tuple[Platform, ...]) -> st.SearchStrategy[CondaPin]:
     return st.builds(
         CondaPin,
@@ -326,6 +332,16 @@ def _conda_pin(key: tuple[str, ...], group: tuple[Platform, ...]) -> st.SearchSt
         artifact=artifacts,
         platforms=st.just(group),
         required_by=requirers,
+        build_number=st.integers(min_value=0, max_value=2),
+        noarch=st.none() | st.sampled_from(NoArch),
+        depends=_unique(match_specs),
+        constrains=_unique(match_specs),
+        track_features=_unique(names),
+        python_site_packages_path=st.none() | contained_paths,
+        timestamp=st.none() | st.sampled_from([0, 1770939786096]),
+        license=st.none() | lines,
+        md5=st.none() | st.sampled_from(["0" * 32, "f" * 32]),
+        channel=st.none() | st.just("https://channel.example/acme/"),
     )
 
 

@@ -26,7 +26,15 @@ from imagelock.model.spec import Spec
 Pin = BasePin | AptIndexPin | AptPin | AptRemoval | CondaPin | PythonPin | PipPin | ImageRecord
 T = TypeVar("T")
 
-_SETS = ("platforms", "required_by", "extras", "components")
+_SETS = (
+    "platforms",
+    "required_by",
+    "extras",
+    "components",
+    "depends",
+    "constrains",
+    "track_features",
+)
 """Attributes of pins whose order has no meaning."""
 _MERGED = ("platforms", "required_by")
 """Attributes in which two entries of one artifact may differ."""

@@ -20,6 +20,7 @@ from imagelock.model.lock import (
     BasePin,
     CondaPin,
     ImageRecord,
+    NoArch,
     PipPin,
     PythonPin,
     PythonProvider,
@@ -61,6 +62,7 @@ PIP_NAME: Final = Text(
     r"[a-z0-9]+(?:-[a-z0-9]+)*", "a normalised name (PEP 503)", check=_pip_name, says=True
 )
 PIP_VERSION: Final = Text(r"[0-9A-Za-z.!+_-]+", "a version (PEP 440)")
+MD5: Final = Text("[0-9a-f]{32}", "32 hex digits")
 CONDA_TEXT: Final = Text(r"[0-9A-Za-z._!+~-]+", "a conda name, version or build")
 ARCHITECTURE: Final = Text(r"[a-z0-9-]+", "an architecture")
 SNAPSHOT: Final = Text(r"[0-9]{8}T[0-9]{6}Z", "a snapshot like '20261101T000000Z'")
@@ -189,8 +191,23 @@ CONDA: Final = Table(
     Field("name", "name", CONDA_TEXT, "The conda package."),
     Field("version", "version", CONDA_TEXT, "Its version."),
     Field("build", "build", CONDA_TEXT, "Its build string."),
+    Field("build-number", "build_number", Integer(), "Its build number."),
     Field("subdir", "subdir", CONDA_TEXT, "The folder of the channel it is in."),
+    Field("noarch", "noarch", Choice(NoArch), "How it is linked, when it is for every platform."),
     ARTIFACT,
+    Field("md5", "md5", MD5, "The MD5 of the file, for tools that know no other hash."),
+    Field("channel", "channel", LINE, "The channel, where it is not the archive (CEP 15)."),
+    Field("timestamp", "timestamp", Integer(), "When it was built: milliseconds since 1970."),
+    Field("license", "license", LINE, "Its license, as its channel says."),
+    Field("depends", "depends", Strings(LINE), "What it depends on, as match specs."),
+    Field("constrains", "constrains", Strings(LINE), "What else may be there beside it."),
+    Field("track-features", "track_features", Strings(LINE), "What makes a solver avoid it."),
+    Field(
+        "python-site-packages-path",
+        "python_site_packages_path",
+        CONTAINED,
+        "Where a python keeps its packages, below the prefix (CEP 17).",
+    ),
     PLATFORMS,
     REQUIRED_BY,
     identity=_identity("name", "artifact.sha256", "platforms"),

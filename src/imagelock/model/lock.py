@@ -26,6 +26,8 @@ BASE_ROOT: Final = "<base>"
 """The requirer of the packages of a bootstrapped base; the specifier says by which rule."""
 PYTHON_ROOT: Final = "<python>"
 """The requirer of packages pulled in because pip packages need an interpreter."""
+CONDA_PREFIX: Final = "/opt/conda"
+"""Where an image's conda packages are installed."""
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
@@ -115,9 +117,22 @@ class AptRemoval:
     required_by: tuple[Requirer, ...]
 
 
+class NoArch(StrEnum):
+    """How a conda package that is for every platform is linked."""
+
+    PYTHON = "python"
+    GENERIC = "generic"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondaPin:
-    """One conda package; ``depends`` and ``constrains`` are kept for relocks and exports."""
+    """One conda package: its record in the channel, whole enough to solve with and to link.
+
+    ``depends`` and ``constrains`` are match specs, sorted. ``timestamp`` is in milliseconds since
+    1970 (UTC), ``python_site_packages_path`` relative to the prefix (CEP 17), ``md5`` 32 hex
+    digits for tools that know no other hash. ``channel`` is the URL (or relative folder) of the
+    channel where that is not the archive that holds the file (CEP 15, ``base_url``).
+    """
 
     name: str
     version: str
@@ -126,6 +141,16 @@ class CondaPin:
     artifact: Artifact
     platforms: tuple[Platform, ...]
     required_by: tuple[Requirer, ...]
+    build_number: int = 0
+    noarch: NoArch | None = None
+    depends: tuple[str, ...] = ()
+    constrains: tuple[str, ...] = ()
+    track_features: tuple[str, ...] = ()
+    python_site_packages_path: str | None = None
+    timestamp: int | None = None
+    license: str | None = None
+    md5: str | None = None
+    channel: str | None = None
 
 
 class PythonProvider(StrEnum):

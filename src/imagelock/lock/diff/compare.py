@@ -34,6 +34,14 @@ _KINDS: tuple[tuple[str, str], ...] = (
 )
 
 
+_FLAGS = (
+    *("architecture", "base", "manual", "requested", "extras", "suite", "source"),
+    *("build", "build_number", "subdir", "noarch", "depends", "constrains", "track_features"),
+    *("python_site_packages_path", "timestamp", "license", "md5", "channel"),
+)
+"""What of a package may change beside its bytes and who requires it."""
+
+
 def diff_locks(old: Lock, new: Lock) -> LockDiff:
     """Everything that differs, platform by platform, joined where platforms agree."""
     old, new = normalise(old), normalise(new)
@@ -213,5 +221,4 @@ def _pairs(
 
 
 def _edges(pin: PackagePin) -> tuple[object, ...]:
-    flags = ("architecture", "base", "manual", "requested", "extras", "suite", "source", "build")
-    return (pin.required_by, *(getattr(pin, flag, None) for flag in flags))
+    return (pin.required_by, *(getattr(pin, flag, None) for flag in _FLAGS))
