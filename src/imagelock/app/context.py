@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from imagelock.fetch.http import Http
 from imagelock.fetch.store import Store
+
+if TYPE_CHECKING:
+    from imagelock.fetch.debian.index import DebianIndexes
 
 
 class Task(Protocol):
@@ -42,12 +45,25 @@ class NoProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The outside, as one value. ``now`` is the start of the command, in UTC."""
+    """The outside, as one value. ``now`` is the start of the command, in UTC.
+
+    ``debian`` holds the state of apt's archives that a use-case goes by; None outside of one.
+    """
 
     store: Store
     http: Http
     now: datetime
     progress: Progress = field(default_factory=NoProgress)
+    debian: DebianIndexes | None = field(default=None, compare=False)
+
+    def with_debian(self) -> tuple[Context, DebianIndexes]:
+        """The same context, and the state that whoever gets this context goes by as well."""
+        if self.debian is not None:
+            return self, self.debian
+        from imagelock.fetch.debian.index import DebianIndexes
+
+        indexes = DebianIndexes(self.store, self.http, now=self.now)
+        return replace(self, debian=indexes), indexes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

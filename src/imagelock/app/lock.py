@@ -96,6 +96,7 @@ def resolve_lock(
     from imagelock.app.resolution import Resolution  # every resolver; `lock --check` needs none
 
     if options.security and previous is not None:
+        context, _indexes = context.with_debian()
         options = _with_security(previous, context, options, spec_folder)
     sections = _sections_to_resolve(spec, previous, options)
     chosen = _platforms_to_resolve(spec, previous, platforms)

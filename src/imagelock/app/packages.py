@@ -19,9 +19,10 @@ from imagelock.app.sections.apt import (
     installed_from_status,
 )
 from imagelock.app.sections.apt_sources import base_sources, default_sources, spec_sources
-from imagelock.app.sections.apt_suites import Suites, open_suites
+from imagelock.app.sections.apt_suites import Suites, open_suites, wanted_suites
 from imagelock.app.sections.base import base_section, contents_of_pins
 from imagelock.app.sections.python import python_roots
+from imagelock.fetch.debian.index import Wanted
 from imagelock.model.base import BaseContents
 from imagelock.model.debian import AptArchiveSource, Installed
 from imagelock.model.errors import NoSolution
@@ -120,6 +121,20 @@ class PlatformPackages:
         if self._all_sources == self._base_sources and isinstance(self.spec.base, DistributionBase):
             return self._base_suites
         return self._open(self._all_sources)
+
+    @property
+    def suites_known_beforehand(self) -> tuple[Wanted, ...]:
+        """The suites that :attr:`suites` will read, where that does not depend on a base image."""
+        if not isinstance(self.spec.base, DistributionBase):
+            return ()
+        return (
+            wanted_suites(
+                self._all_sources,
+                self.platform,
+                options=self.options,
+                foreign=foreign_architectures(self.spec.apt),
+            ),
+        )
 
     @property
     def pins(self) -> tuple[AptPin, ...]:

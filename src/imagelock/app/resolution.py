@@ -47,9 +47,16 @@ class Resolution:
     def resolve(self, platforms: tuple[Platform, ...]) -> None:
         """Resolve the stale sections for these platforms, keep the pins of the others."""
         self._keep_indexes()
+        self.context, indexes = self.context.with_debian()
+        packages = {platform: self._packages(platform) for platform in platforms}
+        if not self.sections <= {Section.PIP} and len(platforms) > 1:
+            # The archives of the next platform are read while this one's packages are chosen.
+            indexes.prefetch(
+                wanted for item in packages.values() for wanted in item.suites_known_beforehand
+            )
         targets: dict[Platform, PythonTarget] = {}
         for platform in platforms:
-            target = self._resolve_packages(platform)
+            target = self._resolve_packages(platform, packages[platform])
             if target is not None:
                 targets[platform] = target
         self._resolve_pip(platforms, targets)
@@ -92,16 +99,8 @@ class Resolution:
         if Section.BASE not in self.sections:
             self.kept_indexes = self.previous.apt_indexes
 
-    def _resolve_packages(self, platform: Platform) -> PythonTarget | None:
-        """Base, apt and python of one platform; the target its wheels are chosen for."""
-        if self.sections <= {Section.PIP}:
-            assert self.previous is not None
-            self.bases += pins_for(self.previous.bases, platform)
-            self.apt += pins_for(self.previous.apt, platform)
-            self.removals += pins_for(self.previous.apt_removals, platform)
-            self.pythons += pins_for(self.previous.pythons, platform)
-            return self._target(platform, self.bases[-1])
-        packages = PlatformPackages(
+    def _packages(self, platform: Platform) -> PlatformPackages:
+        return PlatformPackages(
             spec=self.spec,
             platform=platform,
             previous=self.previous,
@@ -110,6 +109,18 @@ class Resolution:
             spec_folder=self.spec_folder,
             keep_base=Section.BASE not in self.sections,
         )
+
+    def _resolve_packages(
+        self, platform: Platform, packages: PlatformPackages
+    ) -> PythonTarget | None:
+        """Base, apt and python of one platform; the target its wheels are chosen for."""
+        if self.sections <= {Section.PIP}:
+            assert self.previous is not None
+            self.bases += pins_for(self.previous.bases, platform)
+            self.apt += pins_for(self.previous.apt, platform)
+            self.removals += pins_for(self.previous.apt_removals, platform)
+            self.pythons += pins_for(self.previous.pythons, platform)
+            return self._target(platform, self.bases[-1])
         base = packages.base
         self.bases.append(base.pin)
         self._gather(base.section)

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from imagelock.app.context import Context, ResolveOptions
 from imagelock.app.sections.apt_sources import as_of
 from imagelock.fetch.artifacts import ArtifactFetcher, snapshot_archives
-from imagelock.fetch.debian.index import DebianIndexes, FetchedIndex, FetchedPackages
+from imagelock.fetch.debian.index import DebianIndexes, FetchedIndex, Wanted
 from imagelock.fetch.debian.layout import base_url
+from imagelock.fetch.debian.packages import FetchedPackages
 from imagelock.fetch.http import redact
 from imagelock.model.base import BaseFile
 from imagelock.model.debian import AptArchiveSource, BinaryPackage
@@ -55,10 +56,9 @@ def open_suites(
     The pins of ``previous`` of these suites that may not move and are no longer listed are
     described from the indexes of that time if the store has them, else from the .deb files.
     """
-    sources = as_of(tuple(dict.fromkeys(sources)), options.as_of)
-    native = platform.debian_architecture
-    architectures = tuple(dict.fromkeys((native, *foreign)))
-    indexes = DebianIndexes(context.store, context.http, now=context.now)
+    context, indexes = context.with_debian()
+    sources, architectures = wanted_suites(sources, platform, options=options, foreign=foreign)
+    native = architectures[0]
     fetched = indexes.fetch(sources, architectures)
     _refuse_rollback(fetched, previous)
     files = [_file(item, packages) for item in fetched for packages in item.packages]
@@ -83,6 +83,18 @@ def open_suites(
     records = tuple(chain.from_iterable(pins))
     index = Index(tuple(files), native, records)
     return Suites(sources=sources, fetched=fetched, index=index)
+
+
+def wanted_suites(
+    sources: tuple[AptArchiveSource, ...],
+    platform: Platform,
+    *,
+    options: ResolveOptions,
+    foreign: tuple[str, ...] = (),
+) -> Wanted:
+    """What :func:`open_suites` reads: each source once, as of the time asked for."""
+    architectures = tuple(dict.fromkeys((platform.debian_architecture, *foreign)))
+    return as_of(tuple(dict.fromkeys(sources)), options.as_of), architectures
 
 
 def locked_version(index: Index, pin: AptPin) -> BinaryPackage | None:
@@ -179,7 +191,8 @@ def _earlier(
     for pin in states:
         item = current.get((pin.archive, pin.suite))
         if item is not None and item.release.sha256 != pin.sha256:
-            for stored in indexes.stored(item.source, pin.sha256, architectures):
+            stored = indexes.stored(item.source, pin.sha256, architectures)
+            if stored is not None:
                 found += [_file(stored, packages, kept=True) for packages in stored.packages]
     return found
 
