@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import posixpath
 import subprocess
 import sys
 import tomllib
@@ -23,6 +24,7 @@ from imagelock.lock.schema import lock_schema
 from imagelock.lock.tables import Embedded, Field, Table, Tables, Variants
 from imagelock.model import lock as lock_model
 from imagelock.model import spec as spec_model
+from imagelock.model.archives import is_local, local_path, local_reference
 from imagelock.model.lock import Lock
 from imagelock.model.platform import Platform
 from support.strategies import locks
@@ -132,7 +134,10 @@ def test_the_pattern_of_a_path_says_what_the_check_says(text: str) -> None:
         assert Draft202012Validator(schema).is_valid(text) == fine
 
 
-@given(st.text(alphabet="htps:/a@?#. ", max_size=10).map(lambda text: f"https://{text}"))
+@given(
+    st.text(alphabet="htps:/a@?#. ", max_size=10).map(lambda text: f"https://{text}")
+    | st.text(alphabet="./a% 2e\\\x00\n:?#", max_size=8)
+)
 def test_the_pattern_of_a_url_refuses_no_more_than_the_check(text: str) -> None:
     try:
         archive_url(text)
@@ -140,6 +145,42 @@ def test_the_pattern_of_a_url_refuses_no_more_than_the_check(text: str) -> None:
         return
     url = next(field for field in ARCHIVE.fields if isinstance(field, Field) and field.key == "url")
     assert Draft202012Validator(url.kind.schema()).is_valid(text)
+
+
+@given(st.text(alphabet="./ab%:é ~", min_size=1, max_size=10).filter(lambda text: text[0] != "/"))
+def test_a_folder_has_one_spelling_that_is_an_archive(path: str) -> None:
+    reference = local_reference(path)
+    assert is_local(reference)
+    assert archive_url(reference) == reference
+    assert local_reference(local_path(reference)) == reference
+    assert local_path(reference) == posixpath.normpath(path)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/wheels/",
+        "wheels",
+        "./wheels/",
+        "a/../b/",
+        "a//b/",
+        "%2e%2e/",
+        "a%2Fb/",
+        "a%62/",
+        "a\\/",
+        "/",
+        "file:///wheels/",
+        "ftp://host/",
+        "c:/wheels/",
+        "a%00/",
+        "a/?x/",
+        "a\tb/",
+        "",
+    ],
+)
+def test_no_other_spelling_of_a_folder_is_an_archive(url: str) -> None:
+    with pytest.raises(Wrong):
+        archive_url(url)
 
 
 def tables_in(table: Table) -> list[Table]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -181,3 +182,60 @@ def test_snapshots_are_those_that_have_what_the_indexes_list() -> None:
             "http://snapshot.debian.org/archive/debian/20261020T000000Z/",
         )
     }
+
+
+LOCAL = (Archive(name="test", url="wheels/"),)
+
+
+def fetch_local(
+    store: Store, folder: Path, made: Artifact, archives: tuple[Archive, ...] = LOCAL
+) -> dict[str, Path]:
+    return ArtifactFetcher(store, Http(offline=True), folder=folder).fetch((made,), archives)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "images" / "wheels" / "sub").mkdir(parents=True)
+    return tmp_path / "images"
+
+
+def test_a_folder_is_an_archive_that_needs_no_network(store: Store, folder: Path) -> None:
+    (folder / "wheels/sub/a b%.whl").write_bytes(DATA)
+    found = fetch_local(store, folder, artifact("sub/a b%.whl"))
+    assert found[artifact().sha256].read_bytes() == DATA
+
+
+def test_a_folder_above_the_context_is_an_archive_too(store: Store, folder: Path) -> None:
+    (folder / "a.whl").write_bytes(DATA)
+    above = (Archive(name="test", url="../"),)
+    assert fetch_local(store, folder / "wheels", artifact("a.whl"), above)
+
+
+@pytest.mark.parametrize("data", [b"x" * len(DATA), DATA + b"x"])
+def test_other_bytes_in_a_folder_are_exit_5(store: Store, folder: Path, data: bytes) -> None:
+    (folder / "wheels/a.whl").write_bytes(data)
+    with pytest.raises(IntegrityError, match="expected"):
+        fetch_local(store, folder, artifact("a.whl"))
+    assert list(store.entries()) == []
+
+
+def test_a_file_that_is_gone_from_its_folder_is_named(store: Store, folder: Path) -> None:
+    with pytest.raises(NotFound, match="no such file") as caught:
+        fetch_local(store, folder, artifact("a.whl"))
+    assert caught.value.where == str(folder / "wheels/a.whl")
+
+
+def test_a_link_out_of_the_folder_is_exit_5(store: Store, folder: Path) -> None:
+    (folder / "a.whl").write_bytes(DATA)
+    (folder / "wheels/a.whl").symlink_to("../a.whl")
+    with pytest.raises(IntegrityError, match="leads out of its folder"):
+        fetch_local(store, folder, artifact("a.whl"))
+    (folder / "wheels/sub/b.whl").write_bytes(DATA)
+    (folder / "wheels/b.whl").symlink_to("sub/b.whl")
+    assert fetch_local(store, folder, artifact("b.whl"))
+
+
+def test_what_is_no_file_is_not_opened(store: Store, folder: Path) -> None:
+    os.mkfifo(folder / "wheels/a.whl")
+    with pytest.raises(IntegrityError, match="expected a file"):
+        fetch_local(store, folder, artifact("a.whl"))

@@ -142,6 +142,7 @@ platform_sets = st.lists(st.sampled_from(KNOWN_PLATFORMS), min_size=1, max_size=
     lambda chosen: tuple(sorted(chosen))
 )
 requirers = _unique(st.builds(Requirer, name=names, specifier=st.just("") | lines))
+folders = st.sampled_from(("./", "../", "wheels/", "../../a%20b/c/"))
 urls = st.builds(
     lambda host, path: f"https://{host}.example/{path}/",
     st.sampled_from(["one", "two"]),
@@ -409,7 +410,7 @@ def locks(draw: st.DrawFn) -> Lock:
         roots=roots,
         context=draw(st.sampled_from([".", "..", "../images"])),
         archives=(
-            Archive(name="two", url=draw(urls)),
+            Archive(name="two", url=draw(urls | folders)),
             Archive(name="one", url=draw(urls)),
         ),
         bases=draw(_one_for_each(platforms, _base_pin)),

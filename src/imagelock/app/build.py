@@ -123,7 +123,7 @@ def build_context(
 
     return BuildContext(
         store=context.store,
-        fetch=fetcher_for(order.lock, context),
+        fetch=fetcher_for(order.lock, context, order.context_folder),
         folder=order.context_folder,
         source_of=partial(_source_of, context, order.context_folder),
         step_done=layer_done,

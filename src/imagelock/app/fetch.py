@@ -18,7 +18,7 @@ def fetch_lock(
 ) -> tuple[int, int]:
     """Fetch all that a build for these platforms reads; the number of artifacts and their bytes.
 
-    With ``folder``, the spec's, the layers of base images too.
+    With ``folder``, the lock's context, the layers of base images too.
     """
     wanted = {
         pin.artifact.sha256: pin.artifact
@@ -26,7 +26,9 @@ def fetch_lock(
         for pin in pins
         if set(pin.platforms) & set(platforms)
     }
-    fetch_artifacts(tuple(wanted.values()), lock.archives, lock=lock, context=context)
+    fetch_artifacts(
+        tuple(wanted.values()), lock.archives, lock=lock, context=context, folder=folder
+    )
     size = sum(artifact.size for artifact in wanted.values())
     if folder is not None:
         from imagelock.app.sections.base import fetch_bases
@@ -36,11 +38,19 @@ def fetch_lock(
 
 
 def fetch_artifacts(
-    artifacts: Sequence[Artifact], archives: tuple[Archive, ...], *, lock: Lock, context: Context
+    artifacts: Sequence[Artifact],
+    archives: tuple[Archive, ...],
+    *,
+    lock: Lock,
+    context: Context,
+    folder: Path | None = None,
 ) -> dict[str, Path]:
-    """The file of each artifact, from the store, its archive, or the archive's snapshot."""
+    """The file of each artifact, from the store, its archive, or the archive's snapshot.
+
+    ``folder`` is the lock's context.
+    """
     missing = [item for item in artifacts if context.store.find(item.sha256) is None]
-    fetcher = ArtifactFetcher(context.store, context.http)
+    fetcher = ArtifactFetcher(context.store, context.http, folder=folder)
     if not missing:
         return fetcher.fetch(artifacts, archives)
     with context.progress.task("downloading", sum(item.size for item in missing)) as task:
@@ -52,6 +62,6 @@ def fetch_artifacts(
         )
 
 
-def fetcher_for(lock: Lock, context: Context) -> partial[dict[str, Path]]:
-    """What a builder is given to ask for artifacts with."""
-    return partial(fetch_artifacts, lock=lock, context=context)
+def fetcher_for(lock: Lock, context: Context, folder: Path) -> partial[dict[str, Path]]:
+    """What a builder is given to ask for artifacts with; ``folder`` is the lock's context."""
+    return partial(fetch_artifacts, lock=lock, context=context, folder=folder)

@@ -1,7 +1,8 @@
 """Artifacts by hash: from the store, else from the first URL that has the right bytes.
 
 A lock outlives its mirrors: what a live archive no longer has is asked of its snapshot service,
-always by hash. A download that is cut short goes on where it stopped.
+always by hash. A download that is cut short goes on where it stopped. An archive that is a folder
+of this machine needs no network.
 """
 
 from __future__ import annotations
@@ -15,8 +16,16 @@ from typing import Final
 
 from imagelock.fetch.download import at_range, download
 from imagelock.fetch.http import Http, redact
+from imagelock.fetch.local import open_local
 from imagelock.fetch.store import Store
-from imagelock.model.archives import SNAPSHOTS, Archive, Artifact, artifact_url
+from imagelock.model.archives import (
+    SNAPSHOTS,
+    Archive,
+    Artifact,
+    archive_url,
+    artifact_url,
+    is_local,
+)
 from imagelock.model.errors import IntegrityError, NetworkError
 from imagelock.model.lock import AptIndexPin
 
@@ -42,9 +51,11 @@ def snapshot_archives(indexes: Iterable[AptIndexPin]) -> dict[str, tuple[str, ..
 class ArtifactFetcher:
     """Fills a store with the artifacts of a lock, several at a time."""
 
-    def __init__(self, store: Store, http: Http) -> None:
+    def __init__(self, store: Store, http: Http, *, folder: Path | None = None) -> None:
+        """``folder`` is the lock's context, which archives that are folders are relative to."""
         self._store = store
         self._http = http
+        self._folder = folder
 
     def fetch(
         self,
@@ -63,8 +74,9 @@ class ArtifactFetcher:
         """
         wanted = {artifact.sha256: artifact for artifact in artifacts}
         missing = [artifact for key, artifact in wanted.items() if not self._store.find(key)]
-        if missing and self._http.offline:
-            raise _all_missing(missing)
+        remote = [item for item in missing if not is_local(archive_url(item.archive, archives))]
+        if remote and self._http.offline:
+            raise _all_missing(remote)
         if missing:
             self._fetch_all(missing, archives, fallbacks or {}, progress)
         return {key: self._store.path(key) for key in wanted}
@@ -78,7 +90,7 @@ class ArtifactFetcher:
     ) -> None:
         with ThreadPoolExecutor(_PARALLEL) as pool:
             futures = [
-                pool.submit(self._one, artifact, _urls(artifact, archives, fallbacks), progress)
+                pool.submit(self._one, artifact, _roots(artifact, archives, fallbacks), progress)
                 for artifact in missing
             ]
             try:
@@ -89,11 +101,11 @@ class ArtifactFetcher:
             if not future.cancelled():
                 future.result()
 
-    def _one(self, artifact: Artifact, urls: tuple[str, ...], progress: Progress) -> None:
+    def _one(self, artifact: Artifact, roots: tuple[str, ...], progress: Progress) -> None:
         failures: list[NetworkError | IntegrityError] = []
-        for url in urls:
+        for root in roots:
             try:
-                self._from_url(artifact, url, progress)
+                self._from_archive(artifact, root, progress)
             except (NetworkError, IntegrityError) as error:
                 failures.append(error)
             else:
@@ -102,8 +114,12 @@ class ArtifactFetcher:
         wrong = [error for error in failures if isinstance(error, IntegrityError)]
         raise (wrong or failures)[0]
 
-    def _from_url(self, artifact: Artifact, url: str, progress: Progress) -> None:
+    def _from_archive(self, artifact: Artifact, root: str, progress: Progress) -> None:
+        url = artifact_url(artifact, (Archive(name=artifact.archive, url=root),))
+
         def open_from(start: int) -> AbstractContextManager[Iterator[bytes]]:
+            if is_local(url):
+                return open_local(self._folder, url, root=root, start=start)
             headers, statuses = at_range(start)
             return self._http.stream(url, headers=headers, statuses=statuses)
 
@@ -117,15 +133,10 @@ class ArtifactFetcher:
         )
 
 
-def _urls(
+def _roots(
     artifact: Artifact, archives: tuple[Archive, ...], fallbacks: Mapping[str, tuple[str, ...]]
 ) -> tuple[str, ...]:
-    live = artifact_url(artifact, archives)
-    others = (
-        artifact_url(artifact, (Archive(name=artifact.archive, url=root),))
-        for root in fallbacks.get(artifact.archive, ())
-    )
-    return (live, *others)
+    return (archive_url(artifact.archive, archives), *fallbacks.get(artifact.archive, ()))
 
 
 def _all_missing(missing: list[Artifact]) -> NetworkError:

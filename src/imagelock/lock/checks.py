@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from types import TracebackType
 
+from imagelock.model.archives import is_local, local_path, local_reference
+
 
 class Wrong(ValueError):
     """A value is not what its kind says; ``path`` is like ``pip[3].sha256``."""
@@ -116,9 +118,23 @@ def channel(text: str) -> str:
 
 
 def archive_url(text: str) -> str:
-    """Check the URL of an archive: http or https, no credentials, a '/' at its end."""
+    """Check the URL of an archive: http or https, no credentials, a '/' at its end.
+
+    Or a relative reference to a folder, in its one spelling (:mod:`imagelock.model.archives`).
+    """
     no_credentials(text)
-    if not re.fullmatch(r"https?://[^\s/@?#]+/(?:[^\s?#]*/)?", text):
-        msg = f"expected an http or https URL that ends in '/', got '{text}'"
+    if re.fullmatch(r"https?://[^\s/@?#]+/(?:[^\s?#]*/)?", text):
+        return text
+    if is_local(text) and not text.startswith("/"):
+        return _local_url(text)
+    msg = f"expected an http or https URL or a relative folder that ends in '/', got '{text}'"
+    raise Wrong(msg)
+
+
+def _local_url(text: str) -> str:
+    path = local_path(text)
+    normal = local_reference(path)
+    if normal != text or path.startswith("/") or _UNSAFE.search(path):
+        msg = f"expected the folder of an archive like 'wheels/' or '../wheels/', got '{text}'"
         raise Wrong(msg)
     return text

@@ -131,8 +131,12 @@ ARCHIVE: Final = Table(
     Field(
         "url",
         "url",
-        Text(r"https?://[^\s/@?#]+/(?:[^\s?#]*/)?", check=archive_url, says=True),
-        "Its URL.",
+        Text(
+            r"https?://[^\s/@?#]+/(?:[^\s?#]*/)?|(?!/)[^\s?#:\\]*/",
+            check=archive_url,
+            says=True,
+        ),
+        "Its URL, or a folder relative to the context.",
     ),
     identity=_identity("name"),
     description="An archive that is not well known.",

@@ -3,13 +3,18 @@
 A lock says ``archive = "debian"`` and a path in it. The well-known names are this one table;
 other archives have an ``[[archive]]`` table each in the lock. Mirrors are the business of
 ``fetch/`` alone.
+
+A folder of the machine is an archive too. Its URL is a relative reference (RFC 3986, 4.2) from
+the lock's context folder, such as ``wheels/`` or ``../channel/``: a lock names no absolute path.
 """
 
 from __future__ import annotations
 
+import posixpath
+import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from imagelock.model.names import Sha256
 
@@ -32,10 +37,17 @@ SNAPSHOTS: Final = {
 WELL_KNOWN_INDEXES: Final = {"pypi": "https://pypi.org/simple/"}
 """Simple repository API roots (PEP 503, PEP 691) by the name a spec may use."""
 
+_PLAIN: Final = "/~+:@!$&'()*,;=-._"
+"""What a path keeps in a URL, besides letters and digits (RFC 3986, 3.3)."""
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
 class Archive:
-    """An archive that is not well known: its name in this lock and its URL, which ends in '/'."""
+    """An archive that is not well known: its name in this lock and its URL, which ends in '/'.
+
+    The URL may be a relative reference to a folder: see :func:`is_local`.
+    """
 
     name: str
     url: str
@@ -66,4 +78,19 @@ def archive_url(name: str, archives: tuple[Archive, ...] = ()) -> str:
 
 def artifact_url(artifact: Artifact, archives: tuple[Archive, ...] = ()) -> str:
     """The canonical URL of an artifact."""
-    return archive_url(artifact.archive, archives) + quote(artifact.path, safe="/~+:@!$&'()*,;=-._")
+    return archive_url(artifact.archive, archives) + quote(artifact.path, safe=_PLAIN)
+
+
+def is_local(url: str) -> bool:
+    """Whether a URL is a relative reference, to a folder or file of the machine."""
+    return not _SCHEME.match(url)
+
+
+def local_reference(path: str) -> str:
+    """The relative reference of a folder, from its relative POSIX path: ``./`` or ``../a%20b/``."""
+    return quote(posixpath.normpath(path), safe=_PLAIN.replace(":", "")) + "/"
+
+
+def local_path(reference: str) -> str:
+    """The relative POSIX path that a relative reference stands for; no slash at its end."""
+    return posixpath.normpath(unquote(reference))
