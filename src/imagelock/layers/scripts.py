@@ -32,15 +32,20 @@ def entry_point_scripts(text: str, interpreter: str, *, where: str) -> Iterator[
         for name, value in parser.items(section)
     }
     for name in sorted(found):
-        match = _OBJECT.fullmatch(found[name].strip())
-        if match is None:
-            raise IntegrityError(
-                f"entry point {name!r}: expected 'module:function', got {found[name][:80]!r}",
-                where=where,
-            )
-        if not _SCRIPT_NAME.fullmatch(name) or name in {".", ".."}:
-            raise unsafe(name, "is no name for a script", where=where)
-        yield name, _launcher(match["module"], match["attribute"], interpreter)
+        yield name, entry_point_script(name, found[name], interpreter, where=where)
+
+
+def entry_point_script(name: str, value: str, interpreter: str, *, where: str) -> bytes:
+    """The launcher of one entry point, ``value`` being like ``module:function``."""
+    match = _OBJECT.fullmatch(value.strip())
+    if match is None:
+        raise IntegrityError(
+            f"entry point {name!r}: expected 'module:function', got {value[:80]!r}",
+            where=where,
+        )
+    if not _SCRIPT_NAME.fullmatch(name) or name in {".", ".."}:
+        raise unsafe(name, "is no name for a script", where=where)
+    return _launcher(match["module"], match["attribute"], interpreter)
 
 
 def fixed_shebang(script: bytes, interpreter: str) -> bytes:

@@ -28,6 +28,14 @@ class Readable(Protocol):
         ...
 
 
+class PathRule(Protocol):
+    """What makes a path inside the root of a member's name; IntegrityError for an unsafe one."""
+
+    def __call__(self, name: str, /, *, where: str) -> str:
+        """The path, empty for the root itself."""
+        ...
+
+
 @dataclass(slots=True)
 class _Pending:
     """What headers before a member say about it."""
@@ -40,9 +48,10 @@ class _Pending:
 class _Source:
     """A stream that knows where the current member ends."""
 
-    def __init__(self, stream: Readable | IO[bytes], where: str) -> None:
+    def __init__(self, stream: Readable | IO[bytes], where: str, path: PathRule) -> None:
         self._stream = stream
         self.where = where
+        self.path = path
         self.left = 0
         self.padding = 0
 
@@ -76,12 +85,15 @@ class _Source:
             self.padding = 0
 
 
-def read_tar(stream: Readable | IO[bytes], *, where: str) -> Iterator[Entry]:
+def read_tar(
+    stream: Readable | IO[bytes], *, where: str, path: PathRule = safe_path
+) -> Iterator[Entry]:
     """The members in order, the root folder too (with an empty path).
 
     An entry's content must be read before the next entry is asked for; what is left is skipped.
+    ``path`` says what a member's name means inside the root.
     """
-    source = _Source(stream, where)
+    source = _Source(stream, where, path)
     pending = _Pending()
     while True:
         header = source.exactly(BLOCK)
@@ -127,7 +139,7 @@ def _entry(header: bytes, pending: _Pending, size: int, source: _Source) -> Entr
     source.left = size if kind is Kind.FILE else 0
     source.padding = -size % BLOCK if kind is Kind.FILE else 0
     return Entry(
-        path=safe_path(text, where=where),
+        path=source.path(text, where=where),
         kind=kind,
         mode=_number(header[100:108], where) & 0o7777,
         uid=_decimal(records, "uid", _number(header[108:116], where), where),
