@@ -60,11 +60,11 @@ class CondaPackage:
         return hashlib.sha256(self.data).hexdigest()
 
 
-def text(content: str, **more: Any) -> CondaFile:
+def text(content: str, *, executable: bool = False) -> CondaFile:
     """A text file with ``@PREFIX@`` where the build prefix was."""
     prefix = "text" if "@PREFIX@" in content else None
     data = content.replace("@PREFIX@", PLACEHOLDER).encode()
-    return CondaFile(data=data, prefix=prefix, **more)
+    return CondaFile(data=data, prefix=prefix, executable=executable)
 
 
 def conda_package(
@@ -82,8 +82,8 @@ def conda_package(
     form: str = ".conda",
     fields: Mapping[str, Any] | None = None,
     extra: Sequence[Member] = (),
-    paths: Any = None,
-    info: Mapping[str, bytes] | None = None,
+    paths: Sequence[object] | None = None,
+    info: Mapping[str, bytes | None] | None = None,
 ) -> CondaPackage:
     """A package. ``extra`` members are in the archive and in no list; ``paths`` replaces
     paths.json's list; ``info`` replaces files of info/ (None leaves one out)."""
@@ -118,10 +118,10 @@ def conda_package(
         if entry_points:
             link["noarch"]["entry_points"] = list(entry_points)  # type: ignore[index]
         inside["info/link.json"] = _json(link)
-    inside |= info or {}
+    described: dict[str, bytes | None] = {**inside, **(info or {})}
     info_members = [
         Member(path=path, data=data, mode=0o644)
-        for path, data in sorted(inside.items())
+        for path, data in sorted(described.items())
         if data is not None
     ]
     members = [_member(path, file) for path, file in made.items()] + list(extra)
@@ -225,5 +225,5 @@ def _paths(files: Mapping[str, CondaFile]) -> list[dict[str, Any]]:
     return listed
 
 
-def _json(value: Any) -> bytes:
+def _json(value: object) -> bytes:
     return json.dumps(value, indent=2, sort_keys=True).encode()

@@ -21,13 +21,16 @@ from imagelock.layers.wheel import Wheel
 from imagelock.model.lock import PythonPin
 
 
-def venv_layer(python: PythonPin, prefix: str) -> Layer:
-    """An empty environment over an interpreter (PEP 405), without pip or activation scripts."""
+def venv_layer(python: PythonPin, prefix: str, *, system_packages: bool = False) -> Layer:
+    """An empty environment over an interpreter (PEP 405), without pip or activation scripts.
+
+    ``system_packages``: what the interpreter itself has is seen in it as well.
+    """
     root = prefix.strip("/")
     minor = "python" + ".".join(python.version.split(".")[:2])
     config = (
         f"home = {posixpath.dirname(python.executable)}\n"
-        "include-system-site-packages = false\n"
+        f"include-system-site-packages = {str(system_packages).lower()}\n"
         f"version = {python.version}\n"
         f"executable = {python.executable}\n"
     ).encode()

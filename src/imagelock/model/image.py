@@ -53,12 +53,16 @@ class BuiltLayer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltImage:
-    """The image of one platform. ``image_id`` is the digest of its config."""
+    """The image of one platform. ``image_id`` is the digest of its config.
+
+    ``notices`` say what of the build somebody should know of, one line each.
+    """
 
     platform: Platform
     manifest: Descriptor
     image_id: Digest
     layers: tuple[BuiltLayer, ...]
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imagelock.model.archives import Artifact
-from imagelock.model.lock import AptPin, AptRemoval, BasePin, PipPin, PythonPin
+from imagelock.model.lock import AptPin, AptRemoval, BasePin, CondaPin, PipPin, PythonPin
 from imagelock.model.names import Sha256
 from imagelock.model.platform import Platform
 from imagelock.model.spec import CopyRule, RunRule, Secret, SourceRule
@@ -60,11 +60,58 @@ class AptStep(Step):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CondaOrigin:
+    """A conda package and where it came from, as its file in conda-meta says: two URLs."""
+
+    pin: CondaPin
+    channel: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaPart:
+    """The packages of one layer of a conda step, in name order: a big one alone, or small ones."""
+
+    title: str
+    key: Sha256
+    packages: tuple[CondaOrigin, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaStep(Step):
+    """Conda packages linked below one prefix without running anything; one layer a part.
+
+    ``python`` is like ``3.12``, empty where conda brings none; ``site_packages`` is below the
+    prefix. The first part's layer makes the prefix an environment.
+    """
+
+    prefix: str
+    python: str
+    site_packages: str
+    parts: tuple[CondaPart, ...]
+
+    @property
+    def packages(self) -> tuple[CondaPin, ...]:
+        """All packages in name order."""
+        found = (origin.pin for part in self.parts for origin in part.packages)
+        return tuple(sorted(found, key=lambda pin: pin.name))
+
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """The package files, in name order."""
+        return tuple(pin.artifact for pin in self.packages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VenvStep(Step):
-    """The skeleton of a virtual environment over an interpreter of the image."""
+    """The skeleton of a virtual environment over an interpreter of the image.
+
+    ``system_packages``: what the interpreter itself has can be imported in it as well.
+    """
 
     python: PythonPin
     prefix: str
+    system_packages: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +160,7 @@ class RunStep(Step):
         return True
 
 
-AnyStep = AptStep | VenvStep | WheelsStep | CopyStep | SourceStep | RunStep
+AnyStep = AptStep | CondaStep | VenvStep | WheelsStep | CopyStep | SourceStep | RunStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The plan of one platform's image.
 
-Order of the layers: what changes least lies lowest: base, apt, venv, small wheels, big wheels,
-copies, runs, source.
+Order of the layers: what changes least lies lowest: base, apt, conda, venv, small wheels, big
+wheels, copies, runs, source.
 """
 
 from __future__ import annotations
@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from imagelock.model.lock import AptPin, Lock, PipPin, PythonPin
+from imagelock.model.lock import (
+    CONDA_PREFIX,
+    AptPin,
+    Lock,
+    PipPin,
+    PythonPin,
+    PythonProvider,
+)
 from imagelock.model.plan import (
     AnyStep,
     AptStep,
@@ -23,6 +30,7 @@ from imagelock.model.plan import (
 )
 from imagelock.model.platform import Platform
 from imagelock.model.spec import DistributionBase, SourceMode, Spec
+from imagelock.plan.conda import conda_steps
 from imagelock.plan.keys import apt_inputs, removal_inputs, step_key, wheel_inputs
 from imagelock.plan.sources import sources_list
 
@@ -45,6 +53,7 @@ def plan_image(lock: Lock, platform: Platform) -> ImagePlan:
         base=lock.base_for(platform),
         steps=(
             *_apt_steps(lock, platform),
+            *conda_steps(lock, platform),
             *_pip_steps(lock, platform),
             *_file_steps(lock),
         ),
@@ -101,6 +110,8 @@ def _pip_steps(lock: Lock, platform: Platform) -> Iterator[AnyStep]:
             key=step_key("venv", lock.recipe, python=_python_inputs(python), prefix=prefix),
             python=python,
             prefix=prefix,
+            # Conda's own Python packages are what the wheels were resolved beside.
+            system_packages=python.provider is PythonProvider.CONDA,
         )
     small, big = split_wheels(tuple(wheels))
     groups = [("pip: " + _count(len(small), "package"), small)] if small else []
@@ -175,13 +186,16 @@ def _config(lock: Lock, platform: Platform) -> ConfigChange:
     roots: Spec = lock.roots
     has_venv = any(platform in pin.platforms for pin in lock.pip)
     has_venv = has_venv and lock.python_for(platform) is not None and not roots.pip.python_exec
+    has_conda = any(platform in pin.platforms for pin in lock.conda)
     venv = (("VIRTUAL_ENV", VENV),) if has_venv else ()
+    conda = (("CONDA_PREFIX", CONDA_PREFIX),) if has_conda else ()
+    folders = [prefix for _, prefix in (*venv, *conda)]
     own = dict(roots.env)
-    env = tuple(sorted({**dict(venv), **own}.items()))
+    env = tuple(sorted({**dict(conda), **dict(venv), **own}.items()))
     return ConfigChange(
         env=env,
         # A PATH the spec itself sets is taken as it is.
-        prepend_path=(f"{VENV}/bin",) if venv and "PATH" not in own else (),
+        prepend_path=tuple(f"{folder}/bin" for folder in folders) if "PATH" not in own else (),
         entrypoint=roots.image.entrypoint,
         cmd=roots.image.cmd,
         workdir=roots.image.workdir,
@@ -191,7 +205,8 @@ def _config(lock: Lock, platform: Platform) -> ConfigChange:
 
 
 def _python_inputs(python: PythonPin) -> list[str]:
-    return [python.version, python.implementation, python.executable]
+    system = ["system-packages"] if python.provider is PythonProvider.CONDA else []
+    return [python.version, python.implementation, python.executable, *system]
 
 
 def _run_title(number: int, commands: tuple[str, ...]) -> str:

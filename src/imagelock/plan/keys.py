@@ -18,6 +18,7 @@ from imagelock.model.lock import (
     PipPin,
 )
 from imagelock.model.names import Sha256
+from imagelock.model.plan import CondaOrigin
 
 
 def step_key(kind: str, recipe: int, **parameters: object) -> Sha256:
@@ -48,3 +49,18 @@ def removal_inputs(removals: tuple[AptRemoval, ...]) -> list[list[str]]:
 def wheel_inputs(wheels: tuple[PipPin, ...]) -> list[list[object]]:
     """Of each wheel: its hash, its name (dist-info depends on neither) and the REQUESTED mark."""
     return [[pin.artifact.filename, pin.artifact.sha256, pin.requested] for pin in wheels]
+
+
+def conda_inputs(packages: tuple[CondaOrigin, ...]) -> list[list[object]]:
+    """Of each conda package: its hash, and all that its file in conda-meta says of it."""
+    return [
+        [
+            *(pin.name, pin.version, pin.build, pin.build_number, pin.subdir, pin.noarch),
+            *(pin.artifact.sha256, pin.artifact.size, pin.md5, origin.channel, origin.url),
+            *(list(pin.depends), list(pin.constrains), list(pin.track_features)),
+            *(pin.timestamp, pin.license, pin.python_site_packages_path),
+            any(requirer.name == SPEC_ROOT for requirer in pin.required_by),
+        ]
+        for origin in packages
+        for pin in (origin.pin,)
+    ]

@@ -13,6 +13,7 @@ from typing import Final
 from imagelock.build.oci.apt import AptBuilder, find_apt_layers
 from imagelock.build.oci.cache import CachedLayer, LayerCache, SharedLayers
 from imagelock.build.oci.compare import LayerFile
+from imagelock.build.oci.conda import CondaLayers, activated, notices
 from imagelock.build.oci.config import (
     base_diff_ids,
     base_epoch,
@@ -41,7 +42,16 @@ from imagelock.model.image import (
 )
 from imagelock.model.lock import BasePin, Lock
 from imagelock.model.names import digest, hash_of
-from imagelock.model.plan import AnyStep, AptStep, CopyStep, ImagePlan, RunStep, SourceStep
+from imagelock.model.plan import (
+    AnyStep,
+    AptStep,
+    CondaStep,
+    ConfigChange,
+    CopyStep,
+    ImagePlan,
+    RunStep,
+    SourceStep,
+)
 from imagelock.ports import ImageSource
 
 BASE_TITLE: Final = "from "
@@ -129,6 +139,9 @@ class PlatformBuild:
         return self._image()
 
     def _pure(self, step: AnyStep) -> tuple[CachedLayer, ...]:
+        if isinstance(step, CondaStep):
+            conda = CondaLayers(self._cache)
+            return conda.find(step) or conda.build(step, self._files(step))
         pure = PureLayers(
             cache=self._cache, folder=self._context.folder, aliases=self._aliases(step)
         )
@@ -173,7 +186,7 @@ class PlatformBuild:
 
     def _run_commands(self, step: RunStep) -> tuple[CachedLayer, ...]:
         below = self._below()
-        runtime = runtime_config(self._base.config if self._base else None, self._plan.config)
+        runtime = runtime_config(self._base.config if self._base else None, self._config())
         env = tuple(tuple(item.partition("=")[::2]) for item in runtime["Env"])
         found = self._cache.find(run_key(self._cache, step, below, env), step.title)
         if found is not None:
@@ -198,6 +211,10 @@ class PlatformBuild:
         """The newest time of the layers so far."""
         oldest = base_epoch(self._base.config) if self._base else EARLIEST
         return max((made.epoch for made in self._made if not made.empty), default=oldest)
+
+    def _config(self) -> ConfigChange:
+        """The plan's, and what the layers so far say a container's environment needs."""
+        return activated(self._plan.config, (made.notes for made in self._made))
 
     def _files(self, step: AnyStep) -> Mapping[str, Path]:
         """The step's artifacts, read against their hashes: the store may have been damaged."""
@@ -244,7 +261,7 @@ class PlatformBuild:
         config = image_config(
             self._base.config if self._base else None,
             self._plan.platform,
-            self._plan.config,
+            self._config(),
             [made.layer for made in own],
             epoch=epoch,
         )
@@ -269,6 +286,7 @@ class PlatformBuild:
             manifest=descriptor,
             image_id=config_blob.digest,
             layers=layers,
+            notices=notices(made.notes for made in self._made),
         )
         return MadeImage(image=image, config=config, blobs=blobs)
 

@@ -44,7 +44,8 @@ class PureLayers:
         if isinstance(step, WheelsStep):
             return (self._wheels(key, step, files),)
         if isinstance(step, VenvStep):
-            return (self.cache.make(key, step.title, venv_layer(step.python, step.prefix)),)
+            venv = venv_layer(step.python, step.prefix, system_packages=step.system_packages)
+            return (self.cache.make(key, step.title, venv),)
         if isinstance(step, CopyStep | SourceStep):
             entries = self._copied(step)
             layer = Layer(entries=with_parents(entries), epoch=EARLIEST)

@@ -53,6 +53,8 @@ def run(options: argparse.Namespace, report: Report) -> int:
         _push(order, Path(output.removeprefix("oci:")), context, options, report)
     report.value(result_json(result))
     for image in result.images:
+        for notice in image.notices:
+            report.note(f"{image.platform}: {notice}")
         report.line(f"{image.platform}  {image.manifest.digest}")
     report.line(f"{result.reference}@{result.index.digest}")
     report.done(f"wrote {output}")
@@ -131,6 +133,7 @@ def _image_json(image: BuiltImage) -> dict[str, object]:
         "manifest_digest": image.manifest.digest,
         "image_id": image.image_id,
         "diff_ids": [layer.diff_id for layer in image.layers],
+        "notices": list(image.notices),
         "layers": [
             {
                 "title": layer.title,

@@ -40,7 +40,9 @@ class CondaArchive:
         self._limit = max(_GENEROUS, _RATIO * size)
         self.where = where
         if not self._dotted and not filename.endswith(".tar.bz2"):
-            raise IntegrityError(f"expected a .conda or .tar.bz2 file, got {filename!r}", where=where)
+            raise IntegrityError(
+                f"expected a .conda or .tar.bz2 file, got {filename!r}", where=where
+            )
 
     def info(self, enough: Callable[[dict[str, bytes]], bool]) -> dict[str, bytes]:
         """The files of info/, up to where they are ``enough``; paths begin with ``info/``."""
@@ -85,6 +87,13 @@ class CondaArchive:
                 return
         raise broken(f"has no file {path!r} that a hard link of it needs", self.where)
 
+    def link(self, path: str) -> str:
+        """Where a link leads, found by reading from the start; IntegrityError if it is none."""
+        for entry in self.members():
+            if entry.path == path and entry.kind is Kind.SYMLINK:
+                return entry.link
+        raise broken(f"lists the link {path!r} and has it not", self.where)
+
     @contextmanager
     def _tar(self, part: str) -> Iterator[Iterator[Entry]]:
         try:
@@ -103,13 +112,14 @@ class CondaArchive:
             return
         import zstandard
 
+        squeezed = zstandard.ZstdDecompressor()
         try:
-            with zipfile.ZipFile(file) as archive:
-                with archive.open(self._member(archive, part)) as packed:
-                    reader = zstandard.ZstdDecompressor().stream_reader(
-                        cast("IO[bytes]", packed), read_across_frames=True, closefd=False
-                    )
-                    yield cast("Readable", reader)
+            with (
+                zipfile.ZipFile(file) as archive,
+                archive.open(self._member(archive, part)) as packed,
+                squeezed.stream_reader(packed, read_across_frames=True) as reader,
+            ):
+                yield cast("Readable", reader)
         except zstandard.ZstdError as error:
             raise broken(f"not a readable package: {error}", self.where) from error
 

@@ -24,8 +24,8 @@ class PathEntry:
     """One path of a package, as it spells it.
 
     ``placeholder`` is the build machine's prefix in the file, empty for none; ``binary`` keeps
-    the file's size when it is replaced. ``sha256`` is of the content in the archive, empty where
-    the package does not say.
+    the file's size when it is replaced. ``sha256`` is of the content in the archive (of a link, of
+    what it led to when it was packed), empty where the package does not say.
     """
 
     path: str
@@ -126,7 +126,7 @@ def _paths(value: Mapping[str, Any], where: str) -> Iterator[PathEntry]:
             kind=kind,
             placeholder=_text(item.get("prefix_placeholder")),
             binary=item.get("file_mode") == "binary",
-            sha256=_text(item.get("sha256")) if kind is Kind.FILE else "",
+            sha256=_text(item.get("sha256")),
             size=size if isinstance(size, int) and kind is Kind.FILE else None,
         )
 

@@ -145,7 +145,9 @@ class _Linking:
             link = link.replace(entry.placeholder, self._environment.prefix)
         inside(place, link, self._environment.prefix, where=self._where)
         digest = hashlib.sha256(link.encode("utf-8", "surrogateescape")).hexdigest()
-        self._installed[place] = Installed(path=place, path_type="softlink", sha256=digest)
+        self._installed[place] = Installed(
+            path=place, path_type="softlink", sha256=entry.sha256, in_prefix=digest
+        )
         return replace(base, mode=0o777, link=link)
 
     def _hardlink(self, base: Entry, member: Entry, place: str, entry: PathEntry) -> Entry:
@@ -155,7 +157,9 @@ class _Linking:
         known = self._installed.get(other or "")
         if other and known and self._placed.files[other].placeholder == entry.placeholder:
             if entry.sha256 not in {"", known.sha256}:
-                raise broken(f"{entry.path!r} is a hard link to a file of another hash", self._where)
+                raise broken(
+                    f"{entry.path!r} is a hard link to a file of another hash", self._where
+                )
             self._installed[place] = replace(known, path=place)
             link = f"{self._environment.root}/{other}"
             return replace(base, mode=self._modes.get(other, base.mode), link=link)
@@ -169,11 +173,9 @@ class _Linking:
                 f"{entry.path!r}: paths.json says {entry.size} bytes, the archive {base.size}",
                 self._where,
             )
-        content = self._checked(base.content, entry)
+        content: Iterable[bytes] = self._checked(base.content, entry)
         size = base.size
-        if entry.placeholder and not base.size:
-            content = ()
-        elif entry.placeholder:
+        if entry.placeholder:
             old, new = entry.placeholder.encode(), self._environment.prefix.encode()
             if entry.binary:
                 content = replaced_binary(content, old, new, where=self._where)

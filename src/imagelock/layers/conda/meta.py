@@ -15,7 +15,10 @@ from imagelock.model.lock import SPEC_ROOT, CondaPin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """One path as it is in the prefix; the hash of its content as packed, and as it is now."""
+    """One path as it is in the prefix; the hash of its content as packed, and as it is now.
+
+    Of a link, ``in_prefix`` is the hash of its text, as in py-rattler.
+    """
 
     path: str
     path_type: str
@@ -67,11 +70,8 @@ def requested(pin: CondaPin) -> bool:
 def _path(path: Installed) -> dict[str, Any]:
     value: dict[str, Any] = {"_path": path.path, "path_type": path.path_type}
     if path.path_type != "directory":
-        value |= {
-            "sha256": path.sha256,
-            "sha256_in_prefix": path.in_prefix or path.sha256,
-            "size_in_bytes": path.size,
-        }
+        value |= {"sha256_in_prefix": path.in_prefix or path.sha256, "size_in_bytes": path.size}
+        value |= {"sha256": path.sha256} if path.sha256 else {}
     if path.placeholder:
         value |= {
             "file_mode": "binary" if path.binary else "text",

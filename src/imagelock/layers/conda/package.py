@@ -44,13 +44,15 @@ class Environment:
 class PlacedPackage:
     """A package and where its parts go, all paths below the prefix.
 
-    ``files`` has the archive's entries by their place, ``scripts`` the launchers made for it.
+    ``files`` has the archive's entries by their place, ``scripts`` the launchers made for it;
+    ``moved`` are pairs of the place a path would have had and the one that links lead to.
     """
 
     pin: CondaPin
     info: CondaInfo
     files: Mapping[str, PathEntry]
     scripts: Mapping[str, bytes]
+    moved: tuple[tuple[str, str], ...] = ()
 
     @property
     def label(self) -> str:
@@ -93,7 +95,9 @@ def place_package(
             continue  # the launcher that its entry point asks for is the one that runs
         if place in files:
             raise broken(f"two of its files go to {place!r}", where)
-        if place == META or (place.startswith(f"{META}/") and place.endswith((".json", "/history"))):
+        if place == META or (
+            place.startswith(f"{META}/") and place.endswith((".json", "/history"))
+        ):
             raise unsafe(entry.path, "belongs to conda itself", where=where)
         files[place] = entry
     return PlacedPackage(pin=pin, info=info, files=files, scripts=scripts)
@@ -107,6 +111,12 @@ def archive_of(pin: CondaPin, opened: Callable[[], IO[bytes]]) -> CondaArchive:
         where=f"{pin.name} {pin.version} ({pin.artifact.filename})",
         size=pin.artifact.size,
     )
+
+
+def link_script(place: str, name: str) -> bool:
+    """Whether conda would run a file of a package as it links or unlinks it."""
+    found = place.removeprefix(f"bin/.{name}-")
+    return found in {"pre-link.sh", "post-link.sh", "pre-unlink.sh"} and found != place
 
 
 def _place(path: str, info: CondaInfo, environment: Environment) -> str:

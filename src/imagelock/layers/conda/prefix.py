@@ -1,8 +1,8 @@
-"""The prefix of the build machine in a file, replaced by the image's (conda-build, "Making packages
-relocatable").
+"""The prefix of the build machine in a file, replaced by the image's.
 
-In text every occurrence is replaced. A binary file keeps its size: what follows the prefix up to
-the end of its C string moves up, and NULs fill the rest.
+The rule is conda-build's ("Making packages relocatable"). In text every occurrence is replaced. A
+binary file keeps its size: what follows the prefix up to the end of its C string moves up, and
+NULs fill the rest.
 """
 
 from __future__ import annotations

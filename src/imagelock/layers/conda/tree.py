@@ -45,15 +45,15 @@ class Tree:
 
 
 def make_tree(
-    packages: Sequence[PlacedPackage], link_text: Callable[[PlacedPackage, PathEntry], str]
+    packages: Sequence[PlacedPackage], leads_to: Callable[[PlacedPackage, str, PathEntry], str]
 ) -> Tree:
-    """Settle every path. ``link_text`` reads where a link of a package leads.
+    """Settle every path. ``leads_to`` reads where a link at a place leads, below the prefix.
 
     IntegrityError for a path below a file, or below a link that leads out of the prefix.
     """
     placed = list(packages)
     for _ in range(_MOST_LINKS):
-        moved = _links_met(placed, link_text)
+        moved = _links_met(placed, leads_to)
         if not moved:
             break
         placed = [_moved(package, moved) for package in placed]
@@ -103,7 +103,7 @@ def inside(place: str, link: str, prefix: str, *, where: str) -> str:
 
 
 def _links_met(
-    packages: Iterable[PlacedPackage], link_text: Callable[[PlacedPackage, PathEntry], str]
+    packages: Iterable[PlacedPackage], leads_to: Callable[[PlacedPackage, str, PathEntry], str]
 ) -> dict[str, str]:
     """The links that other paths lie below, and the folders they lead to."""
     packages = tuple(packages)
@@ -121,7 +121,7 @@ def _links_met(
         for place in sorted(package.files.keys() & folders.keys()):
             entry = package.files[place]
             if entry.kind is Kind.SYMLINK:
-                moved[place] = link_text(package, entry)
+                moved[place] = leads_to(package, place, entry)
             elif entry.kind is Kind.FILE:
                 raise unsafe(place, f"is a folder in {folders[place]}", where=package.label)
     return moved
@@ -129,6 +129,7 @@ def _links_met(
 
 def _moved(package: PlacedPackage, moved: dict[str, str]) -> PlacedPackage:
     files: dict[str, PathEntry] = {}
+    changed = list(package.moved)
     for place, entry in package.files.items():
         folder = next((above for above in parents(place) if above in moved), None)
         where = place
@@ -136,8 +137,9 @@ def _moved(package: PlacedPackage, moved: dict[str, str]) -> PlacedPackage:
             where = f"{moved[folder]}{place.removeprefix(folder)}".lstrip("/")
             if where in package.files:
                 raise broken(f"two of its files go to {where!r}", package.label)
+            changed.append((place, where))
         files[where] = entry
-    return replace(package, files=files)
+    return replace(package, files=files, moved=tuple(changed))
 
 
 def _kind(package: PlacedPackage, place: str) -> Kind:
