@@ -12,12 +12,12 @@ import pytest
 
 import imagelock.lock
 from imagelock.lock import decode_lock, encode_lock, normalise
-from imagelock.lock.toml import inline_text
 from imagelock.model.archives import Archive
 from imagelock.model.errors import LockError
 from imagelock.model.lock import SPEC_ROOT, Lock
 from imagelock.model.platform import Platform
 from imagelock.model.spec import BuilderChoice, CopyRule, PipSpec, Spec
+from imagelock.model.toml import inline_text
 from support.example_lock import AMD64, ARM64, artifact, example_lock, example_spec, pip_pin
 
 LOCK = example_lock()

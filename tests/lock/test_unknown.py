@@ -167,7 +167,7 @@ _plain = st.recursive(
 @settings(max_examples=settings().max_examples // 2)
 @given(_plain, st.sampled_from(sorted(PLACES)))
 def test_any_value_comes_back(value: object, place: str) -> None:
-    from imagelock.lock.toml import inline_text
+    from imagelock.model.toml import inline_text
 
     data = with_key(PLACES[place], f"later = {inline_text(value)}")
     again = encode_lock(read(data))

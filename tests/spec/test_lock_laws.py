@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagelock.lock.toml import inline_text, key_text
 from imagelock.model.errors import SpecError
+from imagelock.model.toml import inline_text, key_text
 from support.other_locks import DATA, LOCKS
 from support.specs import BASE, spec_of
 

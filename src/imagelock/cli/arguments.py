@@ -10,6 +10,7 @@ import argparse
 from typing import TYPE_CHECKING, Final
 
 from imagelock.cli.arguments_git import add_git
+from imagelock.cli.arguments_import import add_import
 from imagelock.cli.lazy import lazy
 from imagelock.cli.numbers import days, levels
 
@@ -270,6 +271,7 @@ def _completion(commands: Commands, common: argparse.ArgumentParser) -> None:
 
 ALL: Final = (
     _init,
+    add_import,
     _edits,
     _lock,
     _build,

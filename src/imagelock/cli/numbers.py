@@ -26,3 +26,15 @@ def levels(text: str) -> int:
         msg = f"expected a number from 1 on, got '{text}'"
         raise argparse.ArgumentTypeError(msg)
     return int(text[:9])
+
+
+def seconds(text: str) -> float:
+    """A time in seconds, more than none and at most a day; for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 < value <= 86_400:
+        msg = f"expected a number of seconds, got '{text}'"
+        raise argparse.ArgumentTypeError(msg)
+    return value

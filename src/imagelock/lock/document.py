@@ -10,9 +10,9 @@ from imagelock.lock.kinds import Context, Keys
 from imagelock.lock.pins import SECTIONS
 from imagelock.lock.roots import RELATIVE, ROOTS
 from imagelock.lock.tables import Tables, keep_unknown, parse_value
-from imagelock.lock.toml import toml_type
 from imagelock.model.lock import LOCK_VERSION, NEWEST_RECIPE, Lock
 from imagelock.model.spec import Spec
+from imagelock.model.toml import toml_type
 
 TOP_KEYS: Final = frozenset(
     {"version", "recipe", "context", "roots", *(section.key for section in SECTIONS)}

@@ -10,9 +10,9 @@ from imagelock.lock.document import TOP_KEYS, to_document
 from imagelock.lock.normal import normalise
 from imagelock.lock.pins import SECTIONS
 from imagelock.lock.roots import HEADED
-from imagelock.lock.toml import field_lines, flat_table, has_header, headed, key_text, nested_table
 from imagelock.model.errors import LockError
 from imagelock.model.lock import Lock
+from imagelock.model.toml import field_lines, flat_table, has_header, headed, key_text, nested_table
 
 FIRST_LINE: Final = "# Written by imagelock. Edit the spec, then run `imagelock lock`."
 

@@ -14,8 +14,8 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from imagelock.lock.checks import Wrong
-from imagelock.lock.toml import toml_type
 from imagelock.model.platform import KNOWN_PLATFORMS, Platform
+from imagelock.model.toml import toml_type
 
 MAX_INTEGER: Final = 2**53 - 1
 """The greatest integer that JSON readers agree on (RFC 8785, appendix D)."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from imagelock.lock.document import TOP_KEYS, to_document
 from imagelock.lock.normal import normalise
 from imagelock.lock.pins import SECTIONS
-from imagelock.lock.toml import inline_text, nested_table
 from imagelock.lock.words import printable
 from imagelock.model.lock import Lock
+from imagelock.model.toml import inline_text, nested_table
 
 _FIRST = ("name", "version")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imagelock.lock.checks import Within, Wrong
 from imagelock.lock.kinds import Context, Kind
-from imagelock.lock.toml import key_text, toml_type
+from imagelock.model.toml import key_text, toml_type
 
 
 class Strings:

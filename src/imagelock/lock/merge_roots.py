@@ -10,8 +10,8 @@ from typing import Final, TypeVar
 from imagelock.lock.lists import Pairs
 from imagelock.lock.roots import ROOTS
 from imagelock.lock.tables import Field, Table
-from imagelock.lock.toml import key_text
 from imagelock.model.spec import Spec
+from imagelock.model.toml import key_text
 
 T = TypeVar("T")
 

@@ -14,9 +14,9 @@ from imagelock.lock.lists import Pairs, Strings
 from imagelock.lock.normal import normalise_spec
 from imagelock.lock.roots import ROOTS
 from imagelock.lock.tables import Field, Table, Tables, Variants
-from imagelock.lock.toml import inline_text, key_text
 from imagelock.model.errors import LockError
 from imagelock.model.spec import RequirementsFile, Spec
+from imagelock.model.toml import inline_text, key_text
 
 
 class ChangeKind(StrEnum):

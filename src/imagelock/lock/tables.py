@@ -8,7 +8,7 @@ from typing import Final
 
 from imagelock.lock.checks import Wrong
 from imagelock.lock.kinds import Context, Keys, Kind
-from imagelock.lock.toml import inline_text, toml_type
+from imagelock.model.toml import inline_text, toml_type
 
 _REQUIRED: Final = dataclasses.MISSING
 

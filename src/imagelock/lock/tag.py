@@ -17,10 +17,10 @@ from imagelock.lock.kinds import MAX_INTEGER
 from imagelock.lock.normal import normalise
 from imagelock.lock.pins import SECTIONS
 from imagelock.lock.roots import NOT_IN_TAG
-from imagelock.lock.toml import inline_text
 from imagelock.model.errors import LockError, UsageError
 from imagelock.model.lock import Lock
 from imagelock.model.spec import DEFAULT_TAG_FORMAT
+from imagelock.model.toml import inline_text
 
 TAG_DIGITS: Final = 32
 """How many hexadecimal digits of a digest a tag holds."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import PurePath
+from typing import Any
 
 from imagelock.model.errors import Problem, SpecError
-from imagelock.model.spec import Spec
+from imagelock.model.spec import RequirementsFile, Spec
 from imagelock.spec.document import decode_text, parse_document
-from imagelock.spec.findings import place_findings
+from imagelock.spec.findings import key_path_text, place_findings
 from imagelock.spec.reader import Reader
 from imagelock.spec.requirements import RequirementsReader
 from imagelock.spec.requirements_options import with_options
 from imagelock.spec.rule import RuleBroken
+from imagelock.spec.rules_place import RELATIVE_PATH
 from imagelock.spec.rules_text import IMAGE_NAME
 from imagelock.spec.shapes import table_shape
 from imagelock.spec.supported import unsupported_findings
@@ -43,6 +45,49 @@ def parse_spec(data: bytes, *, source: str, read_file: Callable[[str], bytes]) -
     if problems:
         raise SpecError(problems)
     return replace(spec, pip=pip) if pip != spec.pip else spec
+
+
+def spec_of_document(
+    document: Mapping[str, Any],
+    *,
+    source: str,
+    read_file: Callable[[str], bytes] | None = None,
+) -> Spec:
+    """A spec from TOML data that no file holds; ``source`` says where it comes from.
+
+    Without ``read_file`` requirements files are named and not read, and nothing is refused as not
+    supported yet: the spec is normalised, but cannot be locked. Raise SpecError with every
+    problem; places are key paths.
+    """
+    files = RequirementsReader(read_file) if read_file else None
+    reader = Reader(files.read if files else _named_alone)
+    spec = reader.read_table(table_shape(Spec), document, ())
+    findings = reader.findings + (unsupported_findings(document) if files else [])
+    if findings:
+        raise SpecError(
+            tuple(
+                problem
+                for finding in findings
+                for problem in finding.inner
+                or (
+                    Problem(
+                        source=source, line=0, column=0, path=key_path_text(finding.path),
+                        message=finding.message, hint=finding.hint,
+                    ),
+                )
+            )
+        )  # fmt: skip
+    assert isinstance(spec, Spec), "no findings, so there is a spec"
+    if files is None:
+        return spec
+    pip, problems = with_options(spec.pip, files.options, document.get("pip", {}))
+    if problems:
+        raise SpecError(problems)
+    return replace(spec, pip=pip)
+
+
+def _named_alone(path: str) -> RequirementsFile:
+    return RequirementsFile(path=str(RELATIVE_PATH.apply(path)))
 
 
 def _default_name(source: str) -> object:

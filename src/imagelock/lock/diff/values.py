@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 from imagelock.lock.diff.model import Download, ValueChange
 from imagelock.lock.document import unknown_keys
-from imagelock.lock.toml import key_text
 from imagelock.model.lock import AptPin, CondaPin, Lock, PipPin
 from imagelock.model.platform import Platform
+from imagelock.model.toml import key_text
 
 
 def value_changes(old: Lock, new: Lock, platforms: tuple[Platform, ...]) -> Iterator[ValueChange]:

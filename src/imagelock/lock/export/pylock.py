@@ -12,9 +12,9 @@ from imagelock.lock.export.entries import (
     platforms_marker,
     pythons_of,
 )
-from imagelock.lock.toml import field_lines, flat_table
 from imagelock.model.archives import Artifact, artifact_url
 from imagelock.model.lock import Lock
+from imagelock.model.toml import field_lines, flat_table
 
 
 def export_pylock(lock: Lock) -> str:
