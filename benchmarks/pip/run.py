@@ -94,6 +94,8 @@ class Bench:
     def run(self, tool: str, mode: str) -> float:
         environment = {**os.environ, "POETRY_CACHE_DIR": str(self.folder / "poetry")}
         environment.pop("PIP_FIND_LINKS", None)
+        # Installed programs have their bytecode: nobody compiles at every start.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         if mode == "cold":
             shutil.rmtree(self.folder / tool, ignore_errors=True)
         if tool == "poetry":

@@ -200,11 +200,14 @@ class Store:
 
     def keep_record(self, kind: str, key: str, value: object) -> None:
         """Keep a small JSON value that can be computed again; a read-only store keeps none."""
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+        self.keep_json(kind, key, json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+
+    def keep_json(self, kind: str, key: str, text: bytes) -> None:
+        """The same for a value that is JSON already."""
         try:
             with self.temporary() as pending:
                 with disk_errors(str(self.root)):
-                    pending.file.write(text.encode())
+                    pending.file.write(text)
                 self._publish(pending, self.root / "records" / kind / key, mode=0o644)
         except BuildError as error:
             cause = error.__cause__

@@ -206,6 +206,8 @@ class SimpleIndexes:
             return _present(record, index)
         digest = hashlib.sha256(answer.body).hexdigest()
         if record.get("body") != digest:
+            from imagelock.fetch.pypi.simple_json import encode
+
             kind = answer.headers.get("content-type", "")
             with self._parsing:
                 releases = parse_page(
@@ -218,7 +220,7 @@ class SimpleIndexes:
                 )
             record = {"body": digest, "releases": releases}
             etag = answer.headers.get("etag")
-            self._store.keep_record(_PAGES, key, {**record, "etag": etag} if etag else record)
+            self._store.keep_json(_PAGES, key, encode({**record, "etag": etag} if etag else record))
         return _present(record, index)
 
     def _fits(self, wheel: str) -> bool:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urljoin, urlsplit
 
 from packaging.utils import canonicalize_name
@@ -14,6 +13,9 @@ from packaging.version import InvalidVersion, Version
 from imagelock.model.errors import NetworkError
 from imagelock.model.names import PipName
 from imagelock.resolve.pip.ports import IndexFile
+
+if TYPE_CHECKING:
+    from imagelock.fetch.pypi.simple_json import File
 
 ACCEPT: Final = (
     "application/vnd.pypi.simple.v1+json, "
@@ -166,44 +168,34 @@ class _Versions:
 def _json_rows(
     body: bytes, url: str, versions: _Versions, canonical: Callable[[str], str]
 ) -> Iterator[tuple[Version, Row]]:
-    try:
-        page = json.loads(body)
-        major = str(page.get("meta", {}).get("api-version", "1.0")).split(".")[0]
-        if major != "1":
-            raise NetworkError(f"the index speaks version {major} of its API", where=url)
-        examples: dict[Version, dict[str, Any]] = {}
-        for file in page["files"]:
-            found = versions.of(file["filename"])
-            if found is None:
-                continue
-            version, keep = found
-            if keep:
-                yield version, _json_row(file, url, canonical)
-            else:
-                examples.setdefault(version, file)
-        for version, file in examples.items():
-            if versions.needs_example(version):
-                yield version, _json_row(file, url, canonical)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NetworkError(
-            f"the page is not PEP 691 JSON ({type(error).__name__})",
-            where=url,
-            hint="the index is faulty, or something between changed its answer: try again",
-        ) from error
+    from imagelock.fetch.pypi.simple_json import decode
+
+    examples: dict[Version, File] = {}
+    for file in decode(body, url):
+        found = versions.of(file.filename)
+        if found is None:
+            continue
+        version, keep = found
+        if keep:
+            yield version, _json_row(file, url, canonical)
+        else:
+            examples.setdefault(version, file)
+    for version, file in examples.items():
+        if versions.needs_example(version):
+            yield version, _json_row(file, url, canonical)
 
 
-def _json_row(file: dict[str, Any], url: str, canonical: Callable[[str], str]) -> Row:
-    filename = file["filename"]
-    yanked = file.get("yanked", False)
+def _json_row(file: File, url: str, canonical: Callable[[str], str]) -> Row:
+    yanked = file.yanked
     return [
-        filename,
-        _short(canonical(_absolute(file["url"], url)), filename),
-        _lower(file["hashes"].get("sha256")),
-        file.get("size"),
-        file.get("requires-python"),
+        file.filename,
+        _short(canonical(_absolute(file.url, url)), file.filename),
+        _lower(file.hashes.get("sha256")),
+        file.size,
+        file.requires_python,
         yanked if isinstance(yanked, str) else "" if yanked else None,
-        file.get("upload-time"),
-        _advertised(file.get("core-metadata", file.get("dist-info-metadata", False))),
+        file.upload_time,
+        _advertised(file.metadata),
     ]
 
 
