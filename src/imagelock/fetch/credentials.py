@@ -39,6 +39,11 @@ class HostCredentials:
         self._users: dict[str, str] = {}
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """The same host's credentials for another process, which inherits the environment."""
+        own = None if self._environment is os.environ else dict(self._environment)
+        return HostCredentials, (own,)
+
     def known(self, url: str) -> str | None:
         """The Authorization header from the environment or netrc."""
         place = _place(url)

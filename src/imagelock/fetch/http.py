@@ -122,6 +122,10 @@ class Http:
         self._connections: Connections | None = None
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """The same client for another process: its settings, none of its connections."""
+        return _same_client, (self.offline, self._mirrors, self._ca_file, self._credentials)
+
     def get(
         self,
         url: str,
@@ -281,3 +285,12 @@ class Http:
             where=redact(url),
             hint="check the network, or build from the store with --offline",
         )
+
+
+def _same_client(
+    offline: bool,  # noqa: FBT001 - given by pickle
+    mirrors: Mapping[str, str],
+    ca_file: Path | None,
+    credentials: Credentials,
+) -> Http:
+    return Http(offline=offline, mirrors=mirrors, ca_file=ca_file, credentials=credentials)

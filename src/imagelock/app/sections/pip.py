@@ -72,6 +72,8 @@ def without_collection() -> Iterator[None]:
     try:
         yield
     finally:
+        # What was made stays to the end: neither the next collection nor the last looks at it.
+        gc.freeze()
         gc.enable()
 
 

@@ -7,33 +7,28 @@ resolution parses nothing again, and an offline one asks nobody.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from imagelock.fetch.http import Http, redact
+from imagelock.fetch.http import Http
 from imagelock.fetch.pypi.files import direct_file, read_core_metadata
-from imagelock.fetch.pypi.pages import ACCEPT, StoredRelease, parse_page
+from imagelock.fetch.pypi.page_source import PageSource, Releases, record_key
+from imagelock.fetch.pypi.pages import StoredRelease
 from imagelock.fetch.store import Store
-from imagelock.model.errors import ImagelockError, NotFound
+from imagelock.model.errors import ImagelockError
 from imagelock.model.names import PipName
 from imagelock.model.python import PythonTarget
 from imagelock.resolve.pip.ports import CoreMetadata, IndexFile, Project, Speculation
-from imagelock.resolve.pip.target import TargetTags
 
-_PAGES: Final = "pypi-page-3"
+if TYPE_CHECKING:
+    from imagelock.fetch.pypi.page_process import PageProcess
+
 _METADATA: Final = "pypi-metadata-1"
 _THREADS: Final = 12
-_FLAT: Final = ".html"
-"""An index URL that ends so is one page of links to files of any project (pip's find-links)."""
-
-
-def _key(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
+_ENOUGH: Final = 8
+"""Projects from which on a second process reads pages: it costs a tenth of a second to start."""
 _FIELDS: Final = (
     "dynamic",
     "metadata_version",
@@ -58,10 +53,21 @@ def _metadata_of(record: Any) -> CoreMetadata:  # noqa: ANN401 - JSON of any sha
     )
 
 
-def _present(record: dict[str, Any], index: str) -> list[Any] | None:
-    """The releases of a record; a flat page without any does not have the project."""
-    releases: list[Any] | None = record["releases"]
-    return None if index.endswith(_FLAT) and not releases else releases
+def _project_of(name: PipName, found: tuple[str, Releases]) -> Project:
+    index, releases = found
+    return Project(
+        name=name,
+        index=index,
+        releases=[StoredRelease(version, rows) for version, rows in releases],
+    )
+
+
+def _pass_on(name: PipName, done: Future[tuple[str, Releases]], to: Future[Project]) -> None:
+    error = done.exception()
+    if error is not None:
+        to.set_exception(error)
+    else:
+        to.set_result(_project_of(name, done.result()))
 
 
 class SimpleIndexes:
@@ -80,24 +86,22 @@ class SimpleIndexes:
         targets: Iterable[PythonTarget] = (),
     ) -> None:
         """``targets`` are all that will be resolved for; without any, every wheel is kept."""
-        self._tags = [TargetTags(target) for target in targets]
-        self._targets = repr([tags.target for tags in self._tags])
+        self._source = PageSource(store, http, indexes, tuple(targets))
         self._store = store
         self._http = http
-        self._indexes = tuple(
-            url if url.endswith(_FLAT) else url.rstrip("/") + "/" for url in indexes
-        )
+        self._pages: PageProcess | None = None
         self._projects: dict[PipName, Future[Project]] = {}
         self._metadata: dict[str, Future[CoreMetadata]] = {}
         self._followed: set[tuple[Speculation, PipName]] = set()
         self._lock = threading.Lock()
-        self._parsing = threading.Lock()  # one at a time: pages are large, and share one GIL
         self._pool: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        if self._pages is not None:
+            self._pages.close()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
@@ -145,7 +149,36 @@ class SimpleIndexes:
                 self._file_metadata(file).add_done_callback(arrived)
 
     def _project(self, name: PipName) -> Future[Project]:
-        return self._once(self._projects, name, lambda: self._fetch_project(name))
+        with self._lock:
+            known = self._projects.get(name)
+            if known is None and self._elsewhere():
+                known = self._asked_elsewhere(name)
+        return known or self._once(self._projects, name, lambda: self._fetch_project(name))
+
+    def _elsewhere(self) -> bool:
+        """Whether a second process reads pages; it is started once there are enough of them."""
+        if self._pages is None and len(self._projects) >= _ENOUGH and not self._http.offline:
+            from imagelock.fetch.pypi.page_process import PageProcess
+
+            self._pages = PageProcess(self._source, self._here)
+        return self._pages is not None
+
+    def _asked_elsewhere(self, name: PipName) -> Future[Project] | None:
+        assert self._pages is not None
+        made: Future[Project] = Future()
+        asked: Future[tuple[str, Releases]] = Future()
+        if not self._pages.ask(name, asked):
+            return None
+        self._projects[name] = made
+        asked.add_done_callback(lambda done: _pass_on(name, done, made))
+        return made
+
+    def _here(self, name: PipName, future: Future[tuple[str, Releases]]) -> None:
+        """Fetch what the second process left."""
+        try:
+            future.set_result(self._source.releases(name))
+        except ImagelockError as error:
+            future.set_exception(error)
 
     def _file_metadata(self, file: IndexFile) -> Future[CoreMetadata]:
         return self._once(self._metadata, file.url, lambda: self._fetch_metadata(file))
@@ -170,69 +203,10 @@ class SimpleIndexes:
         return made
 
     def _fetch_project(self, name: PipName) -> Project:
-        for index in self._indexes:
-            releases = self._fetch_page(index, name)
-            if releases is not None:
-                return Project(
-                    name=name,
-                    index=redact(index),
-                    releases=[StoredRelease(version, rows) for version, rows in releases],
-                )
-        raise NotFound(
-            f"no index has a project '{name}'",
-            where=", ".join(redact(index) for index in self._indexes),
-        )
-
-    def _fetch_page(self, index: str, name: PipName) -> list[Any] | None:
-        """The releases of one index's page, None when it has none."""
-        url = index if index.endswith(_FLAT) else f"{index}{name}/"
-        key = _key(redact(url), name, self._targets)
-        kept = self._store.record(_PAGES, key)
-        record: dict[str, Any] = (
-            kept if isinstance(kept, dict) and {"body", "releases"} <= kept.keys() else {}
-        )
-        if record and self._http.offline:
-            return _present(record, index)
-        headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip"}
-        if record.get("etag"):
-            headers["If-None-Match"] = record["etag"]
-        try:
-            answer = self._http.get(url, headers=headers, statuses=frozenset({200, 304}))
-        except NotFound:
-            if record.get("body") != "":
-                self._store.keep_record(_PAGES, key, {"body": "", "releases": None})
-            return None
-        if answer.status == 304:
-            return _present(record, index)
-        digest = hashlib.sha256(answer.body).hexdigest()
-        if record.get("body") != digest:
-            from imagelock.fetch.pypi.simple_json import encode
-
-            kind = answer.headers.get("content-type", "")
-            with self._parsing:
-                releases = parse_page(
-                    answer.body,
-                    kind,
-                    redact(url),
-                    name,
-                    canonical=self._canonical,
-                    fits=self._fits,
-                )
-            record = {"body": digest, "releases": releases}
-            etag = answer.headers.get("etag")
-            self._store.keep_json(_PAGES, key, encode({**record, "etag": etag} if etag else record))
-        return _present(record, index)
-
-    def _fits(self, wheel: str) -> bool:
-        return not self._tags or any(tags.rank(wheel) is not None for tags in self._tags)
-
-    def _canonical(self, url: str) -> str:
-        """A file's URL as it may be kept: no mirror, no credentials."""
-        url = self._http.canonical(url)
-        return redact(url) if "@" in url or "?" in url or "#" in url else url
+        return _project_of(name, self._source.releases(name))
 
     def _fetch_metadata(self, file: IndexFile) -> CoreMetadata:
-        key = _key(file.url, file.sha256 or "")
+        key = record_key(file.url, file.sha256 or "")
         kept = self._store.record(_METADATA, key)
         with contextlib.suppress(KeyError, TypeError):
             return _metadata_of(kept)

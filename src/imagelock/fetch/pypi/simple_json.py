@@ -5,6 +5,8 @@ A page may have thousands of files; msgspec reads it in a third of json's time.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from imagelock.model.errors import NetworkError
@@ -44,6 +46,9 @@ class _Page(msgspec.Struct, gc=False):
 
 encode = msgspec.json.Encoder(order="sorted").encode
 """Canonical JSON text of a record."""
+
+decode_frame = msgspec.json.Decoder(list[Any]).decode
+"""An answer of the process that reads pages."""
 
 _PAGE = msgspec.json.Decoder(_Page)
 
