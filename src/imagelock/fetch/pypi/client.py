@@ -90,6 +90,7 @@ class SimpleIndexes:
         self._store = store
         self._http = http
         self._pages: PageProcess | None = None
+        self._started = False
         self._projects: dict[PipName, Future[Project]] = {}
         self._metadata: dict[str, Future[CoreMetadata]] = {}
         self._followed: set[tuple[Speculation, PipName]] = set()
@@ -157,10 +158,11 @@ class SimpleIndexes:
 
     def _elsewhere(self) -> bool:
         """Whether a second process reads pages; it is started once there are enough of them."""
-        if self._pages is None and len(self._projects) >= _ENOUGH and not self._http.offline:
-            from imagelock.fetch.pypi.page_process import PageProcess
+        if not self._started and len(self._projects) >= _ENOUGH and not self._http.offline:
+            from imagelock.fetch.pypi.page_process import start
 
-            self._pages = PageProcess(self._source, self._here)
+            self._started = True
+            self._pages = start(self._source, self._here)
         return self._pages is not None
 
     def _asked_elsewhere(self, name: PipName) -> Future[Project] | None:

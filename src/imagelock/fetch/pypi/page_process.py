@@ -127,6 +127,16 @@ class PageProcess:
             future.set_result((parts[1], parts[2]))
 
 
+def start(
+    source: PageSource, fallback: Callable[[PipName, Future[Any]], None]
+) -> PageProcess | None:
+    """The process, or None where none can be started (or be told of these credentials)."""
+    try:
+        return PageProcess(source, fallback)
+    except (OSError, pickle.PicklingError, TypeError, AttributeError):
+        return None
+
+
 def _frame(stream: IO[bytes]) -> bytes | None:
     """The next frame, None at the end."""
     head = stream.read(_LENGTH.size)
