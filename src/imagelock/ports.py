@@ -7,6 +7,7 @@ up, and :class:`~imagelock.model.errors.IntegrityError` when bytes are not the p
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -45,3 +46,32 @@ class ImageSource(Protocol):
     def layer(self, reference: str, descriptor: Descriptor) -> Path:
         """A file with the layer's compressed bytes, checked against the descriptor."""
         ...
+
+
+class Task(Protocol):
+    """One line of progress."""
+
+    def advance(self, amount: int) -> None:
+        """Say that ``amount`` more (bytes, packages) is done; callable from any thread."""
+        ...
+
+
+class Progress(Protocol):
+    """Where progress goes: a terminal, or nowhere."""
+
+    def task(self, title: str, total: int | None = None) -> AbstractContextManager[Task]:
+        """A line that is shown while the context is open."""
+        ...
+
+
+class _NoTask:
+    def advance(self, amount: int) -> None:
+        """Say nothing."""
+
+
+class NoProgress:
+    """Progress that nobody watches."""
+
+    def task(self, title: str, total: int | None = None) -> AbstractContextManager[Task]:  # noqa: ARG002
+        """Show nothing."""
+        return nullcontext(_NoTask())

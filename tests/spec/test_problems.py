@@ -141,7 +141,6 @@ def test_unknown_keys_come_with_a_guess(line: str, hint: str) -> None:
         ('conda.channel-priority = "strict"', "1:7: conda.channel-priority"),
         ('gpu.cuda = "12.4"', "1:5: gpu.cuda"),
         ('gpu.cudnn = "9"', "1:5: gpu.cudnn"),
-        ("builder.options = { a = 1 }", "1:9: builder.options"),
     ],
 )
 def test_what_no_stage_can_do_is_refused(toml: str, place: str) -> None:

@@ -216,10 +216,13 @@ train.toml:1:33: source.mode: 'loaded-modules' is not supported yet
 train.toml:1:16: builder.name: 'docker' is not supported yet
   hint: use 'oci'\
 """)),
-        ("builder.options = {a = 1.5}", snapshot("""\
-train.toml:1:9: builder.options: not supported yet
-train.toml:1:24: builder.options.a: expected one of a string, an integer, a boolean, got a float\
+        ("builder.options = {level = 1}", snapshot("""\
+train.toml:1:19: builder.options: the builder 'oci' has no option 'level'
+  hint: known are compression\
 """)),
+        ("builder.options = {compression = 'xz'}", snapshot("train.toml:1:19: builder.options: expected compression to be one of 'gzip', 'zstd', 'none', got 'xz'")),
+        ("builder.options = {compression = true}", snapshot("train.toml:1:19: builder.options: expected compression to be one of 'gzip', 'zstd', 'none', got True")),
+        ("builder.options = {a = 1.5}", snapshot('train.toml:1:24: builder.options.a: expected one of a string, an integer, a boolean, got a float')),
     ],
 )  # fmt: skip
 def test_one_wrong_value(line: str, expected: str) -> None:

@@ -89,7 +89,7 @@ VALUES: Final[dict[Path, tuple[Any, ...]]] = {
         [_SECRET | {"target": "/d"}],
     ),
     ("builder", "name"): ("docker", "buildkit"),
-    ("builder", "options"): ({"a": 1, "b": True}, {"a": "1", "b": False}),
+    ("builder", "options"): ({"compression": "zstd"}, {"compression": "none"}),
 }
 """For every key, values that differ in meaning from each other and from its absence."""
 

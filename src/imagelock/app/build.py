@@ -127,6 +127,7 @@ def build_context(
         folder=order.context_folder,
         source_of=partial(_source_of, context, order.context_folder),
         step_done=layer_done,
+        progress=context.progress,
     )
 
 

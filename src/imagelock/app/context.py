@@ -2,45 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from imagelock.fetch.http import Http
 from imagelock.fetch.store import Store
+from imagelock.ports import NoProgress, Progress
 
 if TYPE_CHECKING:
     from imagelock.fetch.debian.index import DebianIndexes
-
-
-class Task(Protocol):
-    """One line of progress."""
-
-    def advance(self, amount: int) -> None:
-        """Say that ``amount`` more (bytes, packages) is done; callable from any thread."""
-        ...
-
-
-class Progress(Protocol):
-    """Where progress goes: a terminal, or nowhere."""
-
-    def task(self, title: str, total: int | None = None) -> AbstractContextManager[Task]:
-        """A line that is shown while the context is open."""
-        ...
-
-
-class _NoTask:
-    def advance(self, amount: int) -> None:
-        """Say nothing."""
-
-
-class NoProgress:
-    """Progress that nobody watches."""
-
-    def task(self, title: str, total: int | None = None) -> AbstractContextManager[Task]:  # noqa: ARG002
-        """Show nothing."""
-        return nullcontext(_NoTask())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagelock.app.context import Context
 from imagelock.model.platform import Platform
+from imagelock.ports import ImageSource
 
 if TYPE_CHECKING:
     from imagelock.build.oci.builder import BuildContext
@@ -27,17 +27,20 @@ def run_lock(
     )
 
 
-def run_layout(
-    reference: str, platform: Platform, command: Sequence[str], *, context: Context, folder: Path
+def run_image(
+    source: ImageSource,
+    reference: str,
+    platform: Platform,
+    command: Sequence[str],
+    *,
+    context: Context,
 ) -> int:
-    """Run a command in the image of an OCI layout (``oci:DIR``); its exit status."""
+    """Run a command in an image that is somewhere; its exit status."""
     from imagelock.build.oci.config import base_diff_ids
     from imagelock.build.oci.runner import run_command
     from imagelock.model.image import BuiltLayer
     from imagelock.model.names import digest
-    from imagelock.registry.layout import LayoutSource
 
-    source = LayoutSource(context.store, folder=folder)
     image = source.image(reference, source.digest(reference, platform), platform)
     layers = tuple(
         BuiltLayer(title="layer", descriptor=descriptor, diff_id=digest(diff_id), cached=True)

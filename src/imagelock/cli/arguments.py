@@ -17,6 +17,7 @@ from imagelock.cli.numbers import days, levels
 if TYPE_CHECKING:
     from imagelock.cli.lazy import Commands
 
+_IMAGES: Final = "oci:DIR, oci-archive:FILE, docker-archive:FILE, docker:REF (an engine's)"
 EXIT_CODES: Final = """exit codes: 0 done, 1 a check said no, 2 the call or the spec is wrong, 3 no
 solution, 4 network or registry, 5 integrity, 6 the build failed, 130 interrupted"""
 
@@ -107,7 +108,7 @@ def _build(commands: Commands, common: argparse.ArgumentParser) -> None:
     build.add_argument("--builder", metavar="NAME", help="the builder; default: the spec's")
     build.add_argument(
         "--output",
-        metavar="oci:DIR|oci-archive:FILE|registry",
+        metavar="oci:DIR|oci-archive:FILE|docker|registry",
         help="where the image goes; default: the store",
     )
     _platform_argument(build)
@@ -141,7 +142,7 @@ def _run(commands: Commands, common: argparse.ArgumentParser) -> None:
     run = commands.add_parser(
         "run", parents=[common], help="run a command in a built image, without a daemon"
     )
-    run.add_argument("image", metavar="SPEC|LOCK|oci:DIR")
+    run.add_argument("image", metavar="SPEC|LOCK|IMAGE", help=f"a lock, or {_IMAGES}")
     run.add_argument("--lock", metavar="PATH", help="the lock file; default: beside the spec")
     run.add_argument("--platform", metavar="P", help="default: this machine's")
     run.add_argument("--offline", action="store_true", help="use the store alone")
@@ -199,7 +200,7 @@ def _image(commands: Commands, common: argparse.ArgumentParser) -> None:
         "verify", parents=[common], help="does an image hold what a lock says"
     )
     verify.add_argument("path", metavar="LOCK")
-    verify.add_argument("image", metavar="IMAGE", help="oci:DIR, or a reference in a registry")
+    verify.add_argument("image", metavar="IMAGE", help=f"{_IMAGES}, or a reference in a registry")
     _platform_argument(verify)
     verify.set_defaults(command=lazy("image", "run_verify"))
 

@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -228,14 +229,35 @@ class Store:
             with contextlib.suppress(OSError):
                 pending.file.close()
 
+    @contextlib.contextmanager
+    def temporary_folder(self) -> Iterator[Path]:
+        """A new folder in the store's tmp folder, gone at the end with all that is in it."""
+        with disk_errors(str(self.root)):
+            (self.root / "tmp").mkdir(parents=True, exist_ok=True)
+            path = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
+            held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(held)
+
     def sweep(self) -> int:
-        """Remove what killed writers left in tmp; the number of files removed."""
+        """Remove what killed writers left in tmp; the number of files and folders removed."""
         removed = 0
         for path in sorted((self.root / "tmp").glob("*")):
-            with contextlib.suppress(OSError), path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
-                removed += 1
+            with contextlib.suppress(OSError):
+                held = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+                try:
+                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if path.is_dir():
+                        shutil.rmtree(path)
+                    else:
+                        path.unlink()
+                    removed += 1
+                finally:
+                    os.close(held)
         return removed
 
     def _publish(self, pending: PendingFile, target: Path, *, mode: int) -> None:

@@ -67,9 +67,13 @@ class BuiltImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
-    """What ``build`` reports: the images, and the index over them."""
+    """What ``build`` reports: the images, and the index over them.
+
+    ``engine`` is the product and version of the engine that had part in it, if one had.
+    """
 
     tag: str
     reference: str
     index: Descriptor
     images: tuple[BuiltImage, ...]
+    engine: str = ""

@@ -14,6 +14,7 @@ from imagelock.spec.findings import Finding, quoted
 from imagelock.spec.positions import KeyPath
 from imagelock.spec.rule import Rule, RuleBroken
 from imagelock.spec.rules_apt import check_components
+from imagelock.spec.rules_builder import check_builder_options
 from imagelock.spec.rules_text import check_tag_format
 from imagelock.spec.shapes import (
     Choice,
@@ -53,6 +54,7 @@ _TYPE_NAMES: Final[dict[type, str]] = {
 _CHECKS: Final[dict[type, Callable[[Any], None]]] = {
     model.Spec: lambda spec: check_tag_format(spec.tag_format, spec.name),
     model.AptSource: lambda source: check_components(source.suites, source.components),
+    model.BuilderChoice: check_builder_options,
 }
 """What the fields of one table must be together."""
 

@@ -20,7 +20,6 @@ NOT_YET: Final[tuple[KeyPath, ...]] = (
     ("conda", "channel-priority"),
     ("gpu", "cuda"),
     ("gpu", "cudnn"),
-    ("builder", "options"),
 )
 """Fields that are refused unless empty."""
 

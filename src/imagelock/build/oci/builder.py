@@ -27,6 +27,7 @@ from imagelock.model.platform import Platform
 from imagelock.plan import plan_image
 
 _THREADS: Final = 4
+REF_NAME: Final = "org.opencontainers.image.ref.name"
 
 __all__ = ["BuildContext", "MadeImage", "OciBuilder", "compression_of"]
 
@@ -52,21 +53,15 @@ class OciBuilder:
     ) -> BuildResult:
         """Build the image of each platform and write them to ``output`` with an index over all.
 
-        ``output`` is ``oci:DIR`` or ``oci-archive:FILE``. ``tag`` names the image in the index.
+        ``output`` is ``oci:DIR``, ``oci-archive:FILE`` or ``docker``. ``tag`` names the image in
+        the index, ``reference`` in an engine.
         IntegrityError for wrong bytes, BuildError when a sandbox says no.
         """
         kind, path = parse_output(output)
+        if kind == "docker":
+            return self._load(lock, platforms, context=context, tag=tag, reference=reference)
         made = self.images(lock, platforms, context=context)
-        manifests = [item.image.manifest for item in made]
-        index = image_index(manifests, {})
-        descriptor = Descriptor(
-            media_type=INDEX,
-            digest=digest(f"sha256:{hashlib.sha256(index).hexdigest()}"),
-            size=len(index),
-            annotations=(("org.opencontainers.image.ref.name", tag),) if tag else (),
-        )
-        blobs = [blob for item in made for blob in item.blobs]
-        blobs.append(Blob(descriptor=descriptor, source=index))
+        blobs, descriptor = _with_index(made, tag)
         write_output(kind, path, blobs, image_index([descriptor], {}))
         return BuildResult(
             tag=tag,
@@ -74,6 +69,33 @@ class OciBuilder:
             index=descriptor,
             images=tuple(item.image for item in made),
         )
+
+    def _load(
+        self,
+        lock: Lock,
+        platforms: Sequence[Platform],
+        *,
+        context: BuildContext,
+        tag: str,
+        reference: str,
+    ) -> BuildResult:
+        """Build what the engine can keep, and load it there under its reference."""
+        from imagelock.build.engine import connected
+        from imagelock.build.oci.load import load_image, loadable_platforms
+
+        with connected() as engine:
+            kept = loadable_platforms(engine, _wanted(lock, platforms), asked=bool(platforms))
+            made = self.images(lock, kept, context=context)
+            blobs, descriptor = _with_index(made, tag)
+            images = tuple(item.image for item in made)
+            load_image(engine, images, blobs, descriptor, reference, progress=context.progress)
+            return BuildResult(
+                tag=tag,
+                reference=reference,
+                index=descriptor,
+                images=images,
+                engine=str(engine.facts),
+            )
 
     def check(
         self, lock: Lock, platforms: Sequence[Platform], *, context: BuildContext
@@ -109,6 +131,19 @@ class OciBuilder:
                 PlatformBuild(lock, plan_image(lock, platform), context, cache).run()
                 for platform in _wanted(lock, platforms)
             ]
+
+
+def _with_index(made: Sequence[MadeImage], tag: str) -> tuple[list[Blob], Descriptor]:
+    """All blobs of the images, and the index over them, the last of the blobs."""
+    index = image_index([item.image.manifest for item in made], {})
+    descriptor = Descriptor(
+        media_type=INDEX,
+        digest=digest(f"sha256:{hashlib.sha256(index).hexdigest()}"),
+        size=len(index),
+        annotations=((REF_NAME, tag),) if tag else (),
+    )
+    blobs = [blob for item in made for blob in item.blobs]
+    return [*blobs, Blob(descriptor=descriptor, source=index)], descriptor
 
 
 def compression_of(lock: Lock) -> Compression:

@@ -52,7 +52,7 @@ from imagelock.model.plan import (
     RunStep,
     SourceStep,
 )
-from imagelock.ports import ImageSource
+from imagelock.ports import ImageSource, NoProgress, Progress
 
 BASE_TITLE: Final = "from "
 """What the title of a layer that was read with its base begins with."""
@@ -66,7 +66,7 @@ class BuildContext:
 
     ``folder`` is where copies and sources are relative to. ``source_of`` gives what reads a base
     image. ``step_done`` is told of each layer as it is there. ``shared_from`` and ``shared_to``
-    are where a team keeps its layers.
+    are where a team keeps its layers. ``progress`` is told of what takes long.
     """
 
     store: Store
@@ -76,6 +76,7 @@ class BuildContext:
     step_done: Callable[[BuiltLayer], None] = field(default=lambda _layer: None)
     shared_from: SharedLayers | None = None
     shared_to: SharedLayers | None = None
+    progress: Progress = field(default_factory=NoProgress)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,21 +34,19 @@ class Blob:
 
 
 def parse_output(text: str) -> tuple[str, Path]:
-    """``oci:DIR`` or ``oci-archive:FILE`` as kind and path. UsageError for others."""
+    """``oci:DIR``, ``oci-archive:FILE`` or ``docker`` (no path). UsageError for others."""
     kind, _, path = text.partition(":")
-    if kind not in {"oci", "oci-archive"} or not path:
+    if text != "docker" and (kind not in {"oci", "oci-archive"} or not path):
         raise UsageError(
-            f"expected oci:DIR or oci-archive:FILE, got '{text}'",
+            f"expected oci:DIR, oci-archive:FILE, docker or registry, got '{text}'",
             where="--output",
-            hint="the outputs `docker` and `registry` are made by other builders",
         )
     return kind, Path(path)
 
 
 def write_output(kind: str, path: Path, blobs: Iterable[Blob], index: bytes) -> None:
     """Write an image; ``index`` becomes index.json, last, so that a cut-short write shows none."""
-    unique = {blob.descriptor.digest: blob for blob in blobs}
-    ordered = [unique[key] for key in sorted(unique)]
+    ordered = _sorted(blobs)
     with disk_errors(str(path)):
         if kind == "oci":
             _write_layout(path, ordered, index)
@@ -76,11 +74,25 @@ def _write_layout(folder: Path, blobs: list[Blob], index: bytes) -> None:
 def _write_archive(path: Path, blobs: list[Blob], index: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with _replacing(path) as file:
-        for chunk in tar_chunks(_members(blobs, index)):
+        for chunk in archive_chunks(blobs, index):
             file.write(chunk)
 
 
-def _members(blobs: list[Blob], index: bytes) -> Iterator[Entry]:
+def archive_chunks(
+    blobs: Iterable[Blob], index: bytes, more: Iterable[tuple[str, bytes]] = ()
+) -> Iterator[bytes]:
+    """A layout as one tar; ``more`` are further files of it by name, small ones."""
+    files = sorted((("index.json", index), ("oci-layout", LAYOUT), *more))
+    return tar_chunks(_members(_sorted(blobs), files))
+
+
+def _sorted(blobs: Iterable[Blob]) -> list[Blob]:
+    """The blobs by digest, each once."""
+    unique = {blob.descriptor.digest: blob for blob in blobs}
+    return [unique[key] for key in sorted(unique)]
+
+
+def _members(blobs: list[Blob], files: list[tuple[str, bytes]]) -> Iterator[Entry]:
     for folder in ("blobs", "blobs/sha256"):
         yield Entry(path=folder, kind=Kind.DIRECTORY, mode=0o755)
     for blob in blobs:
@@ -89,8 +101,8 @@ def _members(blobs: list[Blob], index: bytes) -> Iterator[Entry]:
             size=blob.descriptor.size,
             content=_checked(blob),
         )
-    yield Entry(path="index.json", size=len(index), content=(index,))
-    yield Entry(path="oci-layout", size=len(LAYOUT), content=(LAYOUT,))
+    for name, data in files:
+        yield Entry(path=name, size=len(data), content=(data,))
 
 
 def _is_there(place: Path, size: int) -> bool:

@@ -37,7 +37,8 @@ def run(options: argparse.Namespace, report: Report) -> int:
     output, push = _output(options, context, order)
     result = build(
         order,
-        platforms,
+        # An engine that keeps one platform a name takes its own, unless the call names others.
+        platforms if options.platform or output != "docker" else (),
         output=output,
         context=context,
         builder=options.builder,
@@ -45,8 +46,9 @@ def run(options: argparse.Namespace, report: Report) -> int:
         cache_from=options.cache_from,
         cache_to=options.cache_to,
     )
+    built = tuple(image.platform for image in result.images)
     if options.check:
-        _check(order, platforms, result, context)
+        _check(order, built, result, context)
     if options.record and record_images(located.lock, order, result):
         report.done(f"recorded in {located.lock}")
     if push:
@@ -57,7 +59,7 @@ def run(options: argparse.Namespace, report: Report) -> int:
             report.note(f"{image.platform}: {notice}")
         report.line(f"{image.platform}  {image.manifest.digest}")
     report.line(f"{result.reference}@{result.index.digest}")
-    report.done(f"wrote {output}")
+    report.done(_where_it_is(output, result, platforms))
     return ExitCode.DONE
 
 
@@ -73,6 +75,15 @@ def _output(options: argparse.Namespace, context: Context, order: BuildOrder) ->
             hint="leave --output away, or make it oci:DIR",
         )
     return options.output, push
+
+
+def _where_it_is(output: str, result: BuildResult, platforms: tuple[Platform, ...]) -> str:
+    if output != "docker":
+        return f"wrote {output}"
+    there = {image.platform for image in result.images}
+    left = ", ".join(str(platform) for platform in platforms if platform not in there)
+    note = f"; not {left}: this engine keeps one platform a name" if left else ""
+    return f"loaded into {result.engine}: {result.reference}{note}"
 
 
 def _layer_line(layer: BuiltLayer) -> str:
@@ -119,12 +130,13 @@ def _push(
 
 def result_json(result: BuildResult) -> dict[str, object]:
     """The contract's JSON of a build."""
-    return {
+    value: dict[str, object] = {
         "tag": result.tag,
         "reference": result.reference,
         "index_digest": result.index.digest,
         "images": [_image_json(image) for image in result.images],
     }
+    return value | ({"engine": result.engine} if result.engine else {})
 
 
 def _image_json(image: BuiltImage) -> dict[str, object]:

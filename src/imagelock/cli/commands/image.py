@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from imagelock.app.build import chosen_platforms, order_of
 from imagelock.app.files import load_lock, locate
+from imagelock.app.images import named_image
 from imagelock.app.push import image_exists
-from imagelock.app.sections.base import image_source
 from imagelock.app.verify import verify_image
 from imagelock.cli.commands.common import make_context, parse_platforms
 from imagelock.cli.report import Report
 from imagelock.model.errors import ExitCode
-from imagelock.model.lock import BaseKind
 
 
 def run_exists(options: argparse.Namespace, report: Report) -> int:
@@ -32,14 +30,17 @@ def run_exists(options: argparse.Namespace, report: Report) -> int:
 def run_verify(options: argparse.Namespace, report: Report) -> int:
     """Name every package, file and setting of the image that is not as locked."""
     lock = load_lock(locate(options.path).lock)
-    platforms = chosen_platforms(lock, parse_platforms(options.platform))
-    kind = BaseKind.LAYOUT if options.image.startswith("oci:") else BaseKind.IMAGE
-    source = image_source(kind, context=make_context(report, offline=False), folder=Path())
-    findings = [
-        (platform, finding)
-        for platform in platforms
-        for finding in verify_image(lock, platform, source, options.image)
-    ]
+    asked = parse_platforms(options.platform)
+    platforms = chosen_platforms(lock, asked)
+    context = make_context(report, offline=False)
+    with named_image(options.image, context=context) as image:
+        if not asked:
+            platforms = image.platforms_of(platforms)
+        findings = [
+            (platform, finding)
+            for platform in platforms
+            for finding in verify_image(lock, platform, image.source, image.reference)
+        ]
     report.value(
         {
             "verified": not findings,
@@ -59,5 +60,6 @@ def run_verify(options: argparse.Namespace, report: Report) -> int:
     for platform, finding in findings:
         report.line(f"{platform}: {finding}")
     if not findings:
-        report.line(f"{options.image} holds what {options.path} says")
+        listed = ", ".join(map(str, platforms))
+        report.line(f"{options.image} holds what {options.path} says ({listed})")
     return ExitCode.CHECK_FAILED if findings else ExitCode.DONE

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import platform
-from pathlib import Path
 
 from imagelock.app.build import build_context, chosen_platforms, order_of
 from imagelock.app.files import locate
-from imagelock.app.run import run_layout, run_lock
+from imagelock.app.images import IMAGE_PREFIXES, named_image
+from imagelock.app.run import run_image, run_lock
 from imagelock.cli.commands.common import make_context, parse_platforms
 from imagelock.cli.report import Report
 from imagelock.model.errors import UsageError
@@ -22,8 +22,9 @@ def run(options: argparse.Namespace, report: Report) -> int:
     command = tuple(given[1:] if given[:1] == ["--"] else given)
     wanted = _platform(options.platform)
     context = make_context(report, offline=options.offline)
-    if options.image.startswith("oci:"):
-        return run_layout(options.image, wanted, command, context=context, folder=Path())
+    if options.image.startswith(IMAGE_PREFIXES):
+        with named_image(options.image, context=context) as image:
+            return run_image(image.source, image.reference, wanted, command, context=context)
     order = order_of(locate(options.image, lock=options.lock))
     chosen = chosen_platforms(order.lock, (wanted,))[0]
     return run_lock(
