@@ -385,7 +385,9 @@ import gzip, sys
 sys.path[:0] = {path!r}
 from pathlib import Path
 import imagelock.build.oci.sandbox as s
-s._range = lambda path: None
+import imagelock.build.oci.tiers as tiers
+from imagelock.model.errors import BuildError
+tiers._range = lambda path: None
 sandbox = s.open_sandbox(Path(sys.argv[1]))
 print(sandbox.tier, flush=True)
 sandbox.trees.mkdir(parents=True, exist_ok=True)
@@ -398,7 +400,7 @@ for command in sys.argv[3:]:
         import hashlib
         tar = b"".join(sandbox.changes(("base",), scratch, epoch=1000))
         print(status, hashlib.sha256(tar).hexdigest(), flush=True)
-    except s.BuildError as error:
+    except BuildError as error:
         print("refused", error.message.splitlines()[0], flush=True)
     sandbox.remove(scratch)
 sandbox.close()

@@ -10,7 +10,7 @@ before; dpkg then unpacks those with a preinst once more over their own files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,12 +68,16 @@ class _Split:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AptBuilder:
-    """Builds apt steps on what lies below them."""
+    """Builds apt steps on what lies below them.
+
+    ``meanwhile`` is called when dpkg is about to run, which keeps one core busy and no more.
+    """
 
     cache: LayerCache
     sandbox: Sandbox
     trees: Trees
     platform: Platform
+    meanwhile: Callable[[], None] = lambda: None
 
     def build(
         self, step: AptStep, below: tuple[BuiltLayer, ...], files: Mapping[str, Path]
@@ -124,8 +128,12 @@ class AptBuilder:
             parts = [(p.deb, p.control) for p in split.merged]
             merge = Merge(parts, under, first=_first_entries(step, self.platform, epoch))
             layer = Layer(entries=merge.entries(), epoch=epoch)
+            title = _title(step, "files")
             try:
-                data = self.cache.make(self._key("data", step, below), _title(step, "files"), layer)
+                with self.trees.received(title) as tree:
+                    key = self._key("data", step, below)
+                    data = self.cache.make(key, title, layer, tee=tree.write)
+                    tree.keep(data.layer.diff_id)
             except NeedsDpkg as signal:
                 if signal.index < 0 or step.bootstrap:
                     raise BuildError(f"cannot be merged: {signal}", where=step.title) from signal
@@ -153,6 +161,7 @@ class AptBuilder:
         title = _title(step, "configuration")
         scratch = self.sandbox.scratch()
         try:
+            self.meanwhile()
             code, output = self.sandbox.run(work, scratch)
             if code:
                 raise BuildError(

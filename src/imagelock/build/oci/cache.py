@@ -33,6 +33,10 @@ _MEDIA_TYPES: Final = {
 }
 
 
+Tee = Callable[[bytes], None]
+"""Takes the bytes of a layer's tar while they are packed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedLayer:
     """A layer in the store.
@@ -116,13 +120,14 @@ class LayerCache:
         layer: Layer,
         *,
         notes: Callable[[], tuple[int, dict[str, object]]] | None = None,
+        tee: Tee | None = None,
     ) -> CachedLayer:
         """Pack a layer into the store. ``notes`` gives epoch and notes once all is read."""
 
         def known() -> tuple[int, dict[str, object]]:
             return notes() if notes else (layer.epoch, {})
 
-        return self.make_from_tar(key, title, tar_chunks(layer.entries), known)
+        return self.make_from_tar(key, title, tar_chunks(layer.entries), known, tee=tee)
 
     def make_from_tar(
         self,
@@ -130,8 +135,13 @@ class LayerCache:
         title: str,
         tar: Iterable[bytes],
         known: Callable[[], tuple[int, dict[str, object]]],
+        *,
+        tee: Tee | None = None,
     ) -> CachedLayer:
-        """Pack the bytes of a tar into the store, and remember them under the key."""
+        """Pack the bytes of a tar into the store, and remember them under the key.
+
+        ``tee`` is given the bytes of the tar as well.
+        """
         plain = hashlib.sha256()
         packed = hashlib.sha256()
         sizes = [0, 0]
@@ -140,6 +150,8 @@ class LayerCache:
             for block in fixed_blocks(tar, _BLOCK):
                 plain.update(block)
                 sizes[0] += len(block)
+                if tee is not None:
+                    tee(block)
                 yield block
 
         with self.store.temporary() as pending, disk_errors(str(self.store.root)):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from imagelock.build.oci.apt import AptBuilder, find_apt_layers
+from imagelock.build.oci.beside import Beside
 from imagelock.build.oci.cache import CachedLayer, LayerCache, SharedLayers
 from imagelock.build.oci.compare import LayerFile
 from imagelock.build.oci.conda import CondaLayers, activated, notices
@@ -114,6 +115,7 @@ class PlatformBuild:
         self._base_layers: tuple[BuiltLayer, ...] = ()
         self._made: list[CachedLayer] = []
         self._sandbox: Sandbox | None = None
+        self._beside: Beside
 
     def run(self) -> MadeImage:
         """Make what is not there yet. IntegrityError for wrong bytes, BuildError for the rest."""
@@ -122,15 +124,14 @@ class PlatformBuild:
         # What runs no code is made beside what does. Sandboxes start from this thread alone:
         # they die with the thread that started them.
         with ThreadPoolExecutor(_PURE_THREADS) as workers:
-            beside = {
-                number: workers.submit(self._pure, step)
-                for number, step in enumerate(self._plan.steps)
-                if not step.runs_code
-            }
+            self._beside = Beside(workers, self._pure, self._plan.steps)
             try:
                 for number, step in enumerate(self._plan.steps):
-                    future = beside.get(number)
-                    for made in future.result() if future else self._in_sandbox(step):
+                    if step.runs_code:
+                        layers = self._in_sandbox(step)
+                    else:
+                        layers = self._beside.result(number)
+                    for made in layers:
                         self._context.step_done(made.layer)
                         self._made.append(made)
             finally:
@@ -182,6 +183,7 @@ class PlatformBuild:
             sandbox=sandbox,
             trees=Trees(sandbox, self._blob),
             platform=self._plan.platform,
+            meanwhile=self._beside.start,
         )
         return builder.build(step, below, files)
 
@@ -202,6 +204,7 @@ class PlatformBuild:
             env=env,
             workdir=runtime.get("WorkingDir") or "/",
         )
+        self._beside.start()
         return (builder.build(step, below, self._epoch()),)
 
     def _opened_sandbox(self) -> Sandbox:

@@ -1,50 +1,27 @@
-"""Sandboxes: which kind this machine allows, and jobs in them.
-
-Tiers, best first; each is tried with a small overlay before it is used:
-
-- ``root``: we are root; owners are real.
-- ``subuid``: a user namespace with a range of /etc/subuid, written by newuidmap(1).
-- ``single``: a user namespace with one id. Every file is root's; what changes owners fails.
-"""
+"""Sandboxes: jobs over the trees in a folder, in the best tier this machine allows."""
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import fcntl
 import json
 import os
-import pwd
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
-import imagelock
-from imagelock.fetch.store import disk_errors
-from imagelock.model.errors import BuildError, IntegrityError
+from imagelock.build.oci.program import PATH, refuse_failed, start_program
+from imagelock.build.oci.scratch import ScratchFolders
+from imagelock.build.oci.tiers import IdMaps, Tier, id_maps, why_not
+from imagelock.layers.untar import Readable
+from imagelock.model.errors import BuildError
 
-PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_RANGE: Final = 65536
-_TAIL: Final = 4000
-_SCRATCH: Final = "tmp."
+__all__ = ["PATH", "Bind", "Sandbox", "Tier", "Unpacking", "Work", "open_sandbox"]
 
-
-class Tier(StrEnum):
-    """How a sandbox gets its rights."""
-
-    ROOT = "root"
-    SUBUID = "subuid"
-    SINGLE = "single"
-
-    @property
-    def user(self) -> bool:
-        """Whether it is a user namespace."""
-        return self is not Tier.ROOT
+_CHUNK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +56,15 @@ class Work:
     user: str = ""
 
 
-@dataclass(slots=True)
 class Sandbox:
     """Jobs of one tier over the trees in a folder."""
 
-    tier: Tier
-    trees: Path
-    maps: dict[str, list[list[int]]] = field(default_factory=dict)
-    _held: dict[Path, int] = field(default_factory=dict)
-    _removing: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    def __init__(self, *, tier: Tier, trees: Path, maps: IdMaps | None = None) -> None:
+        self.tier = tier
+        self.trees = trees
+        self.maps = maps or {}
+        self._scratch = ScratchFolders(trees)
+        self._removing: list[subprocess.Popen[bytes]] = []
 
     def run(self, work: Work, scratch: Path, *, interactive: bool = False) -> tuple[int, str]:
         """Run the commands over an overlay in ``scratch``; the status and the output's end."""
@@ -109,66 +86,57 @@ class Sandbox:
         # `upper` must be the root folder's own mode; mkdir went through the umask.
         (scratch / "upper").chmod(0o755)
         if interactive:
-            process = self._start(job, stdin=None, stdout=None, stderr=None)
-            return process.wait(), ""
-        process = self._start(
-            job, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+            return start_program(job, stdin=None, stdout=None, stderr=None).wait(), ""
+        process = start_program(job, stderr=subprocess.STDOUT)
         output = _tail(process)
         return process.wait(), output
 
-    def unpack(self, tar: IO[bytes], name: str, *, where: str) -> None:
-        """Unpack a layer's tar as the tree of that name; whole or not at all."""
+    @contextlib.contextmanager
+    def unpacking(self, *, where: str) -> Iterator[Unpacking]:
+        """Unpack a layer's tar while it is written; kept only under the name it is then given."""
         scratch = self.scratch()
         try:
             job = self._job("unpack", folder=str(scratch / "tree"), where=where)
-            with self._start(
-                job, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-            ) as process:
+            with start_program(job, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
                 try:
-                    _feed(tar, process)
-                except BaseException:
-                    process.kill()
-                    raise
-                _, error = process.communicate()
-            self._checked(process.returncode, error, where)
-            target = self.trees / name
-            try:
-                (scratch / "tree").rename(target)
-            except OSError:
-                if not target.is_dir():
-                    raise
+                    yield Unpacking(self, process, scratch / "tree", where)
+                finally:
+                    if process.poll() is None:
+                        process.kill()
         finally:
             self.remove(scratch)
+
+    def unpack(self, tar: Readable, name: str, *, where: str) -> None:
+        """Unpack a layer's tar as the tree of that name; whole or not at all."""
+        with self.unpacking(where=where) as target:
+            while chunk := tar.read(_CHUNK):
+                target.write(chunk)
+            target.keep(name)
 
     def changes(self, lower: tuple[str, ...], scratch: Path, *, epoch: int) -> Iterator[bytes]:
         """The tar of what :meth:`run` wrote in ``scratch``; no member is newer than ``epoch``."""
         job = self._job("diff", root=_made(scratch / "diff"), lower=list(lower))
         job |= {"upper": str(scratch / "upper"), "epoch": epoch}
-        with self._start(
-            job, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as process:
+        with start_program(job) as process:
             assert process.stdout is not None
             assert process.stderr is not None
             try:
-                while chunk := process.stdout.read(1 << 20):
+                while chunk := process.stdout.read(_CHUNK):
                     yield chunk
                 error = process.stderr.read()
             except BaseException:
                 process.kill()
                 raise
-            self._checked(process.wait(), error, "diff")
+            self.refuse_failed(process.wait(), error, "diff")
 
     def survey(self, lower: tuple[str, ...]) -> dict[str, object]:
         """Links, folders and dpkg's files of the tree that the layers make together."""
         scratch = self.scratch()
         try:
             job = self._job("survey", root=_made(scratch / "root"), lower=list(lower))
-            process = self._start(
-                job, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-            )
+            process = start_program(job)
             answer, error = process.communicate()
-            self._checked(process.returncode, error, "survey")
+            self.refuse_failed(process.returncode, error, "survey")
             value: dict[str, object] = json.loads(answer)
             return value
         finally:
@@ -179,48 +147,45 @@ class Sandbox:
 
         It is locked while we live: what a killed build left is known by its free lock.
         """
-        self.trees.mkdir(parents=True, exist_ok=True)
-        while True:
-            folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.trees))
-            lock = _locked(folder)
-            if lock is not None:
-                self._held[folder] = lock
-                return folder
+        return self._scratch.new()
 
     def sweep(self) -> None:
         """Remove what killed builds left."""
-        for folder in sorted(self.trees.glob(f"{_SCRATCH}*")):
-            lock = _locked(folder)
-            if lock is not None:
-                self._held[folder] = lock
-                self.remove(folder)
+        for folder in self._scratch.left():
+            self.remove(folder)
 
     def remove(self, folder: Path) -> None:
         """Begin to remove a folder, whoever owns what is in it; :meth:`close` waits for the end."""
-        if folder.exists():
+        for inner in ("root", "diff"):  # where overlays were mounted
+            with contextlib.suppress(OSError):
+                (folder / inner).rmdir()
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
             job = self._job("remove", folder=str(folder))
-            self._removing.append(
-                self._start(job, stdin=subprocess.DEVNULL, stdout=None, stderr=None)
-            )
+            self._removing.append(start_program(job, stdout=None, stderr=None))
 
     def close(self) -> None:
         """Wait until all removed folders are gone."""
         while self._removing:
             self._removing.pop().wait()
-        for folder in [folder for folder in self._held if not folder.exists()]:
-            os.close(self._held.pop(folder))
+        self._scratch.forget()
 
     def probe(self) -> bool:
         """Whether this machine allows the tier."""
         folder = self.scratch()
         job = self._job("probe", folder=str(folder))
-        process = self._start(
-            job, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        process = start_program(job, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         works = process.wait() == 0
         self.remove(folder)
         self.close()
         return works
+
+    def refuse_failed(self, code: int, error: bytes, where: str) -> None:
+        """Raise what a job failed with; nothing when it did not."""
+        refuse_failed(code, error, where=where, tier=self.tier, folder=self.trees)
 
     def _job(self, task: str, **values: object) -> dict[str, object]:
         return {
@@ -232,57 +197,58 @@ class Sandbox:
             **values,
         }
 
-    def _start(
-        self,
-        job: dict[str, object],
-        *,
-        stdin: int | None,
-        stdout: int | None,
-        stderr: int | None,
-    ) -> subprocess.Popen[bytes]:
-        reading, writing = os.pipe()
-        package = str(Path(imagelock.__file__).parent.parent)
-        command = [sys.executable, "-P", "-s", "-m", "imagelock.build.oci.inside", str(reading)]
-        environment = {"PATH": os.environ.get("PATH", PATH), "PYTHONPATH": package}
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                pass_fds=(reading,),
-                env=environment,
-            )
-        finally:
-            os.close(reading)
-        with os.fdopen(writing, "wb") as pipe:
-            pipe.write(json.dumps(job).encode())
-        return process
 
-    def _checked(self, code: int, error: bytes, where: str) -> None:
-        if code == 0:
+class Unpacking:
+    """A tar on its way into a tree."""
+
+    def __init__(
+        self, sandbox: Sandbox, process: subprocess.Popen[bytes], tree: Path, where: str
+    ) -> None:
+        assert process.stdin is not None
+        self._sandbox = sandbox
+        self._process = process
+        self._pipe = process.stdin
+        self._tree = tree
+        self._where = where
+        self._ended = False
+        with contextlib.suppress(OSError):  # a user may have used up what pipes may hold
+            fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, _CHUNK)
+
+    def write(self, data: bytes) -> None:
+        """The next bytes of the tar. IntegrityError or BuildError when it cannot be unpacked."""
+        if self._ended:
             return
-        if code == 5:
-            told = json.loads(error)
-            raise IntegrityError(told["message"], where=told["where"] or where, hint=told["hint"])
-        text = error.decode("utf-8", "replace")[-_TAIL:].strip()
-        if f"[Errno {errno.ENOSPC}]" in text or f"[Errno {errno.EDQUOT}]" in text:
-            with disk_errors(str(self.trees)):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        raise BuildError(
-            f"the sandbox failed: {text}",
-            where=where,
-            hint=f"the sandbox is of the tier '{self.tier}'",
-        )
+        try:
+            self._pipe.write(data)
+            self._pipe.flush()
+        except BrokenPipeError:
+            self._finish()  # it refused what it read, or needs nothing after an archive's end
+
+    def keep(self, name: str) -> None:
+        """All was written: wait for the end, and keep the tree. Another may have made it first."""
+        self._finish()
+        target = self._sandbox.trees / name
+        try:
+            self._tree.rename(target)
+        except OSError:
+            if not target.is_dir():
+                raise
+
+    def _finish(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        _, error = self._process.communicate()
+        self._sandbox.refuse_failed(self._process.returncode, error, self._where)
 
 
 def open_sandbox(root: Path) -> Sandbox:
     """The best sandbox this machine allows, its trees below ``root``. BuildError for none."""
     tried = []
     for tier in Tier:
-        maps = _maps(tier)
+        maps = id_maps(tier)
         if maps is None:
-            tried.append(f"{tier}: {_why_not(tier)}")
+            tried.append(f"{tier}: {why_not(tier)}")
             continue
         sandbox = Sandbox(tier=tier, trees=root / "trees" / tier, maps=maps)
         if _probed(tier, str(sandbox.trees)):
@@ -298,77 +264,13 @@ def open_sandbox(root: Path) -> Sandbox:
 
 @cache
 def _probed(tier: Tier, trees: str) -> bool:
-    maps = _maps(tier)
+    maps = id_maps(tier)
     return maps is not None and Sandbox(tier=tier, trees=Path(trees), maps=maps).probe()
-
-
-def _maps(tier: Tier) -> dict[str, list[list[int]]] | None:
-    """The id maps of a tier; None when we cannot have it."""
-    uid, gid = os.geteuid(), os.getegid()
-    match tier:
-        case Tier.ROOT:
-            return {} if uid == 0 else None
-        case Tier.SUBUID:
-            ranges = {kind: _range(f"/etc/sub{kind}") for kind in ("uid", "gid")}
-            if uid == 0 or None in ranges.values():
-                return None
-            own = {"uid": uid, "gid": gid}
-            return {
-                kind: [[0, own[kind], 1], [1, start or 0, _RANGE - 1]]
-                for kind, start in ranges.items()
-            }
-        case Tier.SINGLE:
-            return {"uid": [[0, uid, 1]], "gid": [[0, gid, 1]]}
-
-
-def _range(path: str) -> int | None:
-    """The first id of our range (subuid(5)), large enough for every id of Debian's."""
-    try:
-        name = pwd.getpwuid(os.geteuid()).pw_name
-        lines = Path(path).read_text().splitlines()
-    except (KeyError, OSError):
-        return None
-    for line in lines:
-        user, _, rest = line.partition(":")
-        start, _, count = rest.partition(":")
-        mine = user in {name, str(os.geteuid())}
-        if mine and start.isdigit() and count.isdigit() and int(count) >= _RANGE - 1:
-            return int(start)
-    return None
-
-
-def _why_not(tier: Tier) -> str:
-    return "we are not root" if tier is Tier.ROOT else "no range in /etc/subuid and /etc/subgid"
-
-
-def _locked(folder: Path) -> int | None:
-    """A descriptor that holds the folder's lock; None when another has it or it is gone."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if folder.stat().st_ino == os.fstat(descriptor).st_ino:
-            return descriptor
-    except OSError:
-        pass
-    os.close(descriptor)
-    return None
 
 
 def _made(folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     return str(folder)
-
-
-def _feed(tar: IO[bytes], process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin is not None
-    try:
-        while chunk := tar.read(1 << 20):
-            process.stdin.write(chunk)
-    except BrokenPipeError:
-        return  # its status says why
 
 
 def _tail(process: subprocess.Popen[bytes]) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import hashlib
 import zlib
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
-from imagelock.build.oci.sandbox import Sandbox
+from imagelock.build.oci.sandbox import Sandbox, Unpacking
 from imagelock.layers.entries import Kind
-from imagelock.layers.untar import read_tar
+from imagelock.layers.gzip import gunzipped
+from imagelock.layers.untar import Readable, read_tar
 from imagelock.model.errors import IntegrityError
 from imagelock.model.image import BuiltLayer, Descriptor
 from imagelock.model.names import Digest
@@ -50,12 +50,30 @@ class Trees:
                 (self._sandbox.trees / f"{name}{_USED}").touch()
         return tuple(tree_name(layer.diff_id) for layer in layers)
 
+    @contextlib.contextmanager
+    def received(self, title: str) -> Iterator[Received]:
+        """The tree of a layer that is being made, unpacked from the same bytes as they come."""
+        with self._sandbox.unpacking(where=title) as target:
+            yield Received(target)
+
     def _unpack(self, layer: BuiltLayer) -> None:
         where = f"layer {layer.descriptor.digest}"
         self._sandbox.trees.mkdir(parents=True, exist_ok=True)
         with open_layer(self._blobs(layer.descriptor), layer.descriptor.media_type) as file:
             checked = _Checked(file, layer.diff_id, where)
-            self._sandbox.unpack(checked, tree_name(layer.diff_id), where=where)  # type: ignore[arg-type]
+            self._sandbox.unpack(checked, tree_name(layer.diff_id), where=where)
+
+
+class Received:
+    """A layer on its way into its tree."""
+
+    def __init__(self, target: Unpacking) -> None:
+        self._target = target
+        self.write = target.write
+
+    def keep(self, diff_id: Digest) -> None:
+        """All was written, and this is what it was."""
+        self._target.keep(tree_name(diff_id))
 
 
 def remove_old_trees(sandbox: Sandbox, *, oldest: float) -> int:
@@ -81,7 +99,7 @@ def tree_name(diff_id: Digest) -> str:
 class _Checked:
     """A stream that is the promised one when it ends, or an IntegrityError."""
 
-    def __init__(self, file: IO[bytes], diff_id: Digest, where: str) -> None:
+    def __init__(self, file: Readable, diff_id: Digest, where: str) -> None:
         self._file = file
         self._diff_id = diff_id
         self._where = where
@@ -103,12 +121,11 @@ class _Checked:
 
 
 @contextlib.contextmanager
-def open_layer(path: Path, media_type: str) -> Iterator[IO[bytes]]:
+def open_layer(path: Path, media_type: str) -> Iterator[Readable]:
     """The uncompressed bytes of a layer as a stream."""
     with path.open("rb") as raw:
         if media_type.endswith("gzip"):
-            with gzip.GzipFile(fileobj=raw, mode="rb") as file:
-                yield file  # type: ignore[misc]
+            yield gunzipped(raw, where=str(path))
         elif media_type.endswith("zstd"):
             import zstandard
 

@@ -18,6 +18,8 @@ from imagelock.build.oci.inside.unpack import unpack
 from imagelock.layers.tar import tar_chunks
 from imagelock.model.errors import IntegrityError
 
+_PIPE = 1 << 20
+
 
 def main() -> int:
     """Do the job; 5 when an archive is unsafe, whose message is on stderr as JSON."""
@@ -40,10 +42,8 @@ def main() -> int:
 
 
 def _unpack(job: dict[str, Any]) -> int:
-    os.umask(0o022)
-    root = Path(job["folder"])
-    root.mkdir(parents=True, exist_ok=True)
-    unpack(sys.stdin.buffer, root, user=job["user"], single=job["single"], where=job["where"])
+    with os.fdopen(0, "rb", buffering=_PIPE) as tar:
+        unpack(tar, job["folder"], user=job["user"], single=job["single"], where=job["where"])
     return 0
 
 
@@ -73,10 +73,20 @@ def _mounted(job: dict[str, Any]) -> Path:
 
 
 def _probe(job: dict[str, Any]) -> int:
-    """Try what a sandbox needs: mounts, an overlay with a whiteout, a chown."""
+    """Try what a sandbox needs; what was made for it is removed."""
     namespaces.unshare(namespaces.CLONE_NEWNS | namespaces.CLONE_NEWPID)
     mounts.make_private()
     folder = Path(job["folder"])
+    try:
+        return _tried(folder, job)
+    finally:
+        if (folder / "root").is_mount():
+            mounts.unmount(str(folder / "root"))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tried(folder: Path, job: dict[str, Any]) -> int:
+    """Mount an overlay, write a whiteout, change an owner."""
     for name in ("lower", "upper", "work", "root"):
         (folder / name).mkdir(parents=True)
     (folder / "lower/file").touch()

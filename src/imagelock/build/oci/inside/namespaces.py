@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import os
 import signal
-import subprocess
 from typing import Final
 
 CLONE_NEWNS: Final = 0x00020000
@@ -87,6 +86,8 @@ def enter_user_namespace(maps: dict[str, list[list[int]]]) -> None:
 
 def _mapped_from_outside(maps: dict[str, list[list[int]]]) -> None:
     """Only a process outside may write ranges: a child that stays there does it for us."""
+    import subprocess
+
     target = os.getpid()
     ready_read, ready_write = os.pipe()
     child = os.fork()
