@@ -42,6 +42,7 @@ def entry_point_script(name: str, value: str, interpreter: str, *, where: str) -
         raise IntegrityError(
             f"entry point {name!r}: expected 'module:function', got {value[:80]!r}",
             where=where,
+            hint="the package is damaged at its source: do not use it",
         )
     if not _SCRIPT_NAME.fullmatch(name) or name in {".", ".."}:
         raise unsafe(name, "is no name for a script", where=where)

@@ -14,9 +14,11 @@ from imagelock.layers.entries import OPAQUE, WHITEOUT, Entry, Kind
 from imagelock.layers.untar import read_tar
 from imagelock.model.errors import IntegrityError
 from imagelock.model.image import Descriptor
+from imagelock.model.lock import CONDA_PREFIX
 
 _KEPT: Final = re.compile(
     r"var/lib/dpkg/status|var/lib/dpkg/info/[^/]+\.md5sums|.*\.dist-info/(?:RECORD|METADATA)"
+    rf"|{CONDA_PREFIX.strip('/')}/conda-meta/[^/]+\.json"
 )
 _LARGEST: Final = 64 << 20
 

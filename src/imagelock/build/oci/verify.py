@@ -10,10 +10,11 @@ import base64
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from imagelock.build.oci.contents import Contents
+from imagelock.build.oci.verify_conda import conda_findings
+from imagelock.build.oci.verify_finding import Finding
 from imagelock.layers.dpkg import INFO, read_status
 from imagelock.model.lock import BasePin, Lock, PythonPin
 from imagelock.model.names import pip_name
@@ -21,27 +22,9 @@ from imagelock.model.plan import ConfigChange
 from imagelock.model.platform import Platform
 from imagelock.plan import plan_image
 
+__all__ = ["Finding", "verify_contents"]
+
 _METADATA: Final = re.compile(r"(?P<folder>.*/[^/]+\.dist-info)/METADATA")
-
-
-@dataclass(frozen=True, slots=True, order=True, kw_only=True)
-class Finding:
-    """One thing in which an image is not what its lock says.
-
-    ``kind`` is ``apt``, ``pip``, ``python``, ``file`` or ``config``; ``name`` a package, path or
-    key; ``expected`` and ``found`` versions, hashes or values, empty for none.
-    """
-
-    kind: str
-    name: str
-    expected: str
-    found: str
-
-    def __str__(self) -> str:
-        return (
-            f"{self.kind} {self.name}: expected {self.expected or 'none'}, "
-            f"found {self.found or 'none'}"
-        )
 
 
 def verify_contents(
@@ -50,6 +33,7 @@ def verify_contents(
     """What differs, sorted; empty when the image holds what the lock says."""
     found = [
         *_apt(lock, platform, contents),
+        *conda_findings(lock, platform, contents),
         *_pip(lock, platform, contents),
         *_python(lock.python_for(platform), contents),
         *_config(plan_image(lock, platform).config, config),

@@ -1,0 +1,25 @@
+"""One thing in which an image is not what its lock says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True, kw_only=True)
+class Finding:
+    """One thing in which an image is not what its lock says.
+
+    ``kind`` is ``apt``, ``conda``, ``pip``, ``python``, ``file`` or ``config``; ``name`` a package,
+    path or key; ``expected`` and ``found`` versions, hashes or values, empty for none.
+    """
+
+    kind: str
+    name: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kind} {self.name}: expected {self.expected or 'none'}, "
+            f"found {self.found or 'none'}"
+        )
