@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from imagelock.fetch.http import Http
@@ -35,6 +36,29 @@ class Context:
 
         indexes = DebianIndexes(self.store, self.http, now=self.now)
         return replace(self, debian=indexes), indexes
+
+
+def host_context(*, offline: bool = False, progress: Progress | None = None) -> Context:
+    """The outside as the environment describes it: the user's store, mirrors and credentials."""
+    from imagelock.fetch.credentials import HostCredentials
+    from imagelock.fetch.http import mirrors_from_environment
+
+    return Context(
+        store=Store(),
+        http=Http(
+            offline=offline or flag("IMAGELOCK_OFFLINE"),
+            mirrors=mirrors_from_environment(),
+            credentials=HostCredentials(),
+        ),
+        now=datetime.now(UTC),
+        progress=progress or NoProgress(),
+    )
+
+
+def flag(name: str, *, default: bool = False) -> bool:
+    """Whether an environment variable says yes; ``default`` where it is not set."""
+    text = os.environ.get(name)
+    return default if text is None else text.lower() not in {"", "0", "false", "no"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

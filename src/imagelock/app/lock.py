@@ -65,22 +65,43 @@ def lock_spec(
     The file is written whole or not at all, and only when its bytes change.
     """
     spec_path = _spec_path(located)
-    spec = load_spec(spec_path)
-    previous = load_lock_if_any(located.lock)
+    return lock_value(
+        load_spec(spec_path),
+        located.lock,
+        spec_folder=spec_path.parent,
+        context=context,
+        options=options,
+        platforms=platforms,
+        write=write,
+    )
+
+
+def lock_value(
+    spec: Spec,
+    path: Path,
+    *,
+    spec_folder: Path,
+    context: Context,
+    options: ResolveOptions,
+    platforms: tuple[Platform, ...] = (),
+    write: bool = True,
+) -> LockOutcome:
+    """As :func:`lock_spec`, for a spec that no file holds, its paths below ``spec_folder``."""
+    previous = load_lock_if_any(path)
     lock = resolve_lock(
         spec,
         previous=previous,
         context=context,
         options=options,
-        spec_folder=spec_path.parent,
+        spec_folder=spec_folder,
         platforms=platforms,
     )
-    lock = replace(lock, context=_context_path(spec_path, located.lock))
+    lock = replace(lock, context=_context_path(spec_folder, path))
     data = encode_lock(lock)
-    changed = not located.lock.exists() or located.lock.read_bytes() != data
+    changed = not path.exists() or path.read_bytes() != data
     if changed and write:
-        write_whole(located.lock, data)
-    return LockOutcome(path=located.lock, lock=lock, previous=previous, data=data, changed=changed)
+        write_whole(path, data)
+    return LockOutcome(path=path, lock=lock, previous=previous, data=data, changed=changed)
 
 
 def resolve_lock(
@@ -215,9 +236,9 @@ def _spec_path(located: Located) -> Path:
     return located.spec
 
 
-def _context_path(spec: Path, lock: Path) -> str:
+def _context_path(folder: Path, lock: Path) -> str:
     """Where copies are relative to, as seen from the lock's folder; never absolute."""
     import os.path
 
-    relative = os.path.relpath(spec.parent.resolve(), lock.parent.resolve())
+    relative = os.path.relpath(folder.resolve(), lock.parent.resolve())
     return relative.replace(os.sep, "/")

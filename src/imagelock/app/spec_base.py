@@ -1,4 +1,4 @@
-"""``base.spec``: the image of another spec as a base.
+"""``base.spec``: the image of another spec, or of a lock without one, as a base.
 
 The other spec's lock is built (a build is a function of the lock, so every machine gets the same
 image), and what it left in the store is read like any other base. The derived lock pins the
@@ -17,7 +17,7 @@ from imagelock.model.errors import BuildError, CheckFailed, UsageError
 from imagelock.model.image import BaseImage, Descriptor
 from imagelock.model.names import Digest, hash_of
 from imagelock.model.platform import Platform
-from imagelock.model.spec import SpecBase
+from imagelock.model.spec import Spec, SpecBase
 from imagelock.registry.layout import LayoutSource
 from imagelock.registry.manifest import base_image, config_descriptor, parse_manifest
 
@@ -71,9 +71,7 @@ class SpecSource:
 
     def _all_built(self, reference: str) -> Iterator[Path]:
         """The base's layouts; a platform that this machine cannot build is left out."""
-        from imagelock.app.files import load_spec
-
-        for platform in load_spec(self._folder / reference).platforms:
+        for platform in _spec_of(self._folder / reference).platforms:
             with contextlib.suppress(BuildError, UsageError):
                 yield self._built(reference, platform)
 
@@ -121,12 +119,10 @@ class SpecSource:
 
 def _refuse_cycle(spec: Path) -> None:
     """UsageError when following bases leads back to a spec that was met before."""
-    from imagelock.app.files import load_spec
-
     met: list[Path] = []
     while True:
         met.append(spec.resolve())
-        base = load_spec(spec).base
+        base = _spec_of(spec).base
         if not isinstance(base, SpecBase):
             return
         spec = spec.parent / base.spec
@@ -136,3 +132,10 @@ def _refuse_cycle(spec: Path) -> None:
                 where=" → ".join(path.name for path in (*met, spec)),
                 hint="give one of these specs another base",
             )
+
+
+def _spec_of(path: Path) -> Spec:
+    """The spec, or the roots of a lock: an ImageSpec of Python has no other file."""
+    from imagelock.app.files import LOCK_SUFFIX, load_lock, load_spec
+
+    return load_lock(path).roots if path.suffix == LOCK_SUFFIX else load_spec(path)

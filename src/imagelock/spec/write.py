@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
-from imagelock.model.spec import Spec
+from imagelock.model.spec import Base, Spec
 from imagelock.model.toml import field_lines, has_header, headed
 from imagelock.spec.shapes import (
     Choice,
@@ -31,11 +31,18 @@ Document = dict[str, Any]
 """TOML data: what ``tomllib`` gives."""
 
 _ALWAYS: Final = frozenset({"name", "base"})
+"""Written even where the model has a default for them."""
 
 
 def spec_document(spec: Spec) -> Document:
     """The least TOML data that the parser reads as this spec."""
     return _table(table_shape(Spec), spec)
+
+
+def base_document(base: Base) -> Document:
+    """The ``[base]`` table alone."""
+    kind: type = type(base)
+    return _table(table_shape(kind), base)
 
 
 def document_text(document: Mapping[str, Any]) -> str:

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 
-from imagelock.app.context import Context
+from imagelock.app.context import Context, flag, host_context
 from imagelock.cli.report import Report
-from imagelock.fetch.credentials import HostCredentials
-from imagelock.fetch.http import Http, mirrors_from_environment
-from imagelock.fetch.store import Store
 from imagelock.model.errors import UsageError
 from imagelock.model.platform import Platform
+
+__all__ = ["flag", "make_context", "parse_moment", "parse_platforms"]
 
 
 def make_context(report: Report, *, offline: bool) -> Context:
     """The outside, as the environment and the call describe it."""
-    return Context(
-        store=Store(),
-        http=Http(
-            offline=offline or flag("IMAGELOCK_OFFLINE"),
-            mirrors=mirrors_from_environment(),
-            credentials=HostCredentials(),
-        ),
-        now=datetime.now(UTC),
-        progress=report,
-    )
-
-
-def flag(name: str) -> bool:
-    """Whether an environment variable says yes."""
-    return os.environ.get(name, "").lower() not in {"", "0", "false", "no"}
+    return host_context(offline=offline, progress=report)
 
 
 def parse_platforms(texts: Sequence[str]) -> tuple[Platform, ...]:
