@@ -95,7 +95,8 @@ def _moved(lock: Lock, prefix: str) -> Lock:
     copies = tuple(CopyRule(source=moved(rule.source), target=rule.target) for rule in roots.copies)
     source = roots.source and replace(roots.source, root=moved(roots.source.root))
     archives = tuple(
-        replace(one, url=moved(one.url)) if is_local(one.url) else one for one in lock.archives
+        replace(one, url=_local(moved(one.url))) if is_local(one.url) else one
+        for one in lock.archives
     )
     bases = tuple(
         replace(pin, reference=_base_moved(pin.reference, moved)) if pin.kind in _FOLDERS else pin
@@ -107,6 +108,11 @@ def _moved(lock: Lock, prefix: str) -> Lock:
         archives=archives,
         bases=bases,
     )
+
+
+def _local(url: str) -> str:
+    """A relative reference that no reader takes for anything else."""
+    return url if url.startswith("../") else f"./{url}"
 
 
 def _base_moved(reference: str, moved: Callable[[str], str]) -> str:
