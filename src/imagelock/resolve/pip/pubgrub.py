@@ -90,13 +90,18 @@ class _State(Generic[K]):
     level: int = 0
 
 
+_Mention = tuple[int, Incompatibility[K], tuple[K, int] | None]
+"""An incompatibility where a key is looked up: the key's term, and the other one if there are two."""
+
+
 class Solver(Generic[K]):
     """One run over one problem."""
 
     def __init__(self, problem: Problem[K]) -> None:
         self._problem = problem
         self._state: _State[K] = _State()
-        self._by_key: dict[K, list[tuple[int, Incompatibility[K]]]] = {}
+        self._by_key: dict[K, dict[Hashable, _Mention[K]]] = {}
+        self._given: dict[tuple[K, K, int], int] = {}
         self._implied: set[tuple[K, int]] = set()
         self._conflicts: dict[K, int] = {}
         self._learned = 0
@@ -137,8 +142,20 @@ class Solver(Generic[K]):
         return mask
 
     def _add(self, item: Incompatibility[K]) -> list[K]:
-        for key, term in item.terms.items():
-            self._by_key.setdefault(key, []).append((term, item))
+        """Take an incompatibility in; a given fact takes the place of a narrower one."""
+        terms = list(item.terms.items())
+        token: Hashable = id(item)
+        if item.causes is None and len(terms) == 2:
+            wider = (terms[0][0], *terms[1])
+            narrow = self._given.get(wider)
+            if narrow is None or not narrow & ~terms[0][1]:
+                self._given[wider] = terms[0][1]
+                token = wider
+        for place, (key, term) in enumerate(terms):
+            pair = terms[1 - place] if len(terms) == 2 else None
+            mentions = self._by_key.setdefault(key, {})
+            mentions.pop(token, None)
+            mentions[token] = (term, item, pair)
         return list(item.terms)
 
     def _assign(self, key: K, mask: int, cause: Incompatibility[K] | None) -> None:
@@ -155,9 +172,15 @@ class Solver(Generic[K]):
         learned_here = False
         while waiting:
             key = waiting.pop()
-            for term, item in reversed(self._by_key.get(key, ())):
-                if not self._state.masks[key] & term:
+            masks = self._state.masks
+            mask = masks[key]
+            for term, item, pair in reversed(self._by_key.get(key, {}).values()):
+                if not mask & term:
                     continue  # most of the facts: about versions that are out
+                if pair is not None:  # most of the rest: the other half has the last word
+                    other = masks[pair[0]] if pair[0] in masks else self._mask(pair[0])
+                    if not other & pair[1] or (other & ~pair[1] and mask & ~term):
+                        continue
                 unit = self._unit(item)
                 if unit is None:
                     continue
@@ -167,6 +190,7 @@ class Solver(Generic[K]):
                     break
                 assert isinstance(unit, tuple)
                 self._narrow(unit[0], item, note=learned_here)
+                mask = masks[key]
                 if unit[0] not in waiting:
                     waiting.append(unit[0])
 
@@ -188,8 +212,9 @@ class Solver(Generic[K]):
     def _unit(self, item: Incompatibility[K]) -> Incompatibility[K] | tuple[K] | None:
         """The item itself if all its terms hold, the one open key, or None."""
         found: tuple[K] | None = None
+        masks = self._state.masks
         for key, term in item.terms.items():
-            mask = self._mask(key)
+            mask = masks[key] if key in masks else self._mask(key)
             if not mask & term:
                 return None
             if mask & ~term:
