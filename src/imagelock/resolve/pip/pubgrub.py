@@ -91,7 +91,7 @@ class _State(Generic[K]):
 
 
 _Mention = tuple[int, Incompatibility[K], tuple[K, int] | None]
-"""An incompatibility where a key is looked up: the key's term, and the other one if there are two."""
+"""An incompatibility where a key is looked up: the key's term, and of two terms the other."""
 
 
 class Solver(Generic[K]):
