@@ -230,12 +230,14 @@ def _fetch(commands: Commands, common: argparse.ArgumentParser) -> None:
 
 def _export(commands: Commands, common: argparse.ArgumentParser) -> None:
     export = commands.add_parser(
-        "export", parents=[common], help="the pip packages of a lock, for other tools"
+        "export", parents=[common], help="the packages of a lock, for other tools"
     )
     _lock_arguments(export)
-    export.add_argument("--format", choices=("requirements", "pylock"), required=True)
     export.add_argument(
-        "--platform", metavar="P", help="one of the lock's platforms; for requirements only"
+        "--format", choices=("requirements", "pylock", "conda-explicit"), required=True
+    )
+    export.add_argument(
+        "--platform", metavar="P", help="one of the lock's platforms; not for pylock"
     )
     export.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
     export.set_defaults(command=lazy("export"))

@@ -28,11 +28,15 @@ def run(options: argparse.Namespace, report: Report) -> int:
 
 def _exported(lock: Lock, options: argparse.Namespace) -> str:
     # Each needs a library that the other does not.
+    platforms = parse_platforms([options.platform] if options.platform else [])
     if options.format == "requirements":
         from imagelock.lock.export.requirements import export_requirements
 
-        platforms = parse_platforms([options.platform] if options.platform else [])
         return export_requirements(lock, platforms[0] if platforms else None)
+    if options.format == "conda-explicit":
+        from imagelock.lock.export.conda_explicit import export_conda_explicit
+
+        return export_conda_explicit(lock, platforms[0] if platforms else None)
     if options.platform:
         raise UsageError(
             "a pylock is for all platforms of its lock",

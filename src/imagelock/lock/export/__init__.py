@@ -1,8 +1,9 @@
-"""A lock's pip packages as a requirements file or a pylock.toml."""
+"""What a lock pins, for other tools: requirements, pylock.toml, conda's explicit file."""
 
 from __future__ import annotations
 
+from imagelock.lock.export.conda_explicit import export_conda_explicit
 from imagelock.lock.export.pylock import export_pylock
 from imagelock.lock.export.requirements import export_requirements
 
-__all__ = ["export_pylock", "export_requirements"]
+__all__ = ["export_conda_explicit", "export_pylock", "export_requirements"]
