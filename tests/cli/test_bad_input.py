@@ -53,7 +53,9 @@ def test_errors_for_machines_have_code_message_where_and_hint(tmp_path: Path) ->
 
 
 def test_a_field_whose_stage_is_not_there_yet_is_refused(tmp_path: Path) -> None:
-    called = call("lock", spec_in(tmp_path, SPEC + '[gpu]\ncuda = "12.4"\n'))
+    called = call(
+        "lock", spec_in(tmp_path, SPEC + '[source]\nroot = "."\nmode = "loaded-modules"\n')
+    )
     assert called.code == 2
     assert "not supported yet" in called.err
 

@@ -94,7 +94,7 @@ train.toml:1:20: pip.constraints[0]: expected a constraint without extras, got '
   hint: ask for the extras in pip.packages\
 """)),
         ("pip.index = 'pipy'", snapshot("""\
-train.toml:1:13: pip.index: expected a well-known index ('pypi'), got 'pipy'
+train.toml:1:13: pip.index: expected a well-known index ('nvidia', 'pypi', 'pytorch'), got 'pipy'
   hint: did you mean 'pypi'?\
 """)),
         ("pip.index = 'https://me:hunter2@h/simple'", snapshot("""\

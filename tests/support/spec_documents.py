@@ -63,6 +63,7 @@ VALUES: Final[dict[Path, tuple[Any, ...]]] = {
     ("conda", "channel-priority"): ("flexible", "disabled"),
     ("gpu", "cuda"): ("12.4", "12"),
     ("gpu", "cudnn"): ("9", "9.1"),
+    ("gpu", "driver"): ("550.54.14", "525.60.13"),
     ("env",): ({"A": "1", "B_2": ""}, {"A": "2", "B_2": ""}, {"A": 'é "\n= #'}),
     ("image", "entrypoint"): ([], ["a", "a", "b"], ["a", "b"], ["b", "a"]),
     ("image", "cmd"): ([], ["a", "a", "b"], ["a", "b"], ["b", "a"]),

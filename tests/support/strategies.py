@@ -221,7 +221,12 @@ specs = st.builds(
         channels=_tuples(names),
         channel_priority=st.sampled_from(ChannelPriority),
     ),
-    gpu=st.builds(GpuSpec, cuda=st.none() | versions, cudnn=st.none() | versions),
+    gpu=st.builds(
+        GpuSpec,
+        cuda=st.none() | versions,
+        cudnn=st.none() | versions,
+        driver=st.none() | versions,
+    ),
     env=_pairs(any_text),
     image=st.just(ImageConfig()) | image_configs,
     copies=_unique(st.builds(CopyRule, source=contained_paths, target=absolute_paths)),

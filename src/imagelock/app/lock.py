@@ -115,6 +115,7 @@ def resolve_lock(
 ) -> Lock:
     """The lock of a spec, with the pins of ``previous`` where nothing asks them to move."""
     from imagelock.app.resolution import Resolution  # every resolver; `lock --check` needs none
+    from imagelock.app.sections.gpu import check_gpu
 
     if options.security and previous is not None:
         context, _indexes = context.with_debian()
@@ -134,6 +135,7 @@ def resolve_lock(
     resolution.keep(tuple(p for p in spec.platforms if not sections or p not in chosen))
     recipe = previous.recipe if previous and not options.upgrade else NEWEST_RECIPE
     lock = normalise(replace(resolution.lock(), recipe=recipe))
+    check_gpu(lock)
     return _keep_what_did_not_move(lock, previous)
 
 

@@ -152,10 +152,11 @@ class Resolution:
             for platform in platforms:
                 self.pip += pins_for(self.previous.pip, platform)
             return
+        from imagelock.app.sections.gpu import bounded
         from imagelock.app.sections.pip import pip_section
 
         section = pip_section(
-            self.spec.pip,
+            bounded(self.spec),
             targets,
             context=self.context,
             options=self.options,

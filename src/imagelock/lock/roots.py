@@ -130,6 +130,7 @@ GPU: Final = Table(
     GpuSpec,
     Field("cuda", "cuda", LINE, "The CUDA version."),
     Field("cudnn", "cudnn", LINE, "The cuDNN version."),
+    Field("driver", "driver", LINE, "The oldest Linux driver that the image is for."),
 )
 IMAGE: Final = Table(
     ImageConfig,

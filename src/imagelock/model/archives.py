@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote
 
+from imagelock.model.gpu import PYTORCH_INDEXES
 from imagelock.model.names import Sha256
 
 WELL_KNOWN_ARCHIVES: Final = {
@@ -34,7 +35,12 @@ SNAPSHOTS: Final = {
 }
 """Snapshot services of well-known apt archives; ``{id}`` is like ``20261101T000000Z``."""
 
-WELL_KNOWN_INDEXES: Final = {"pypi": "https://pypi.org/simple/"}
+WELL_KNOWN_INDEXES: Final = {
+    "nvidia": "https://pypi.nvidia.com/",
+    "pypi": "https://pypi.org/simple/",
+    "pytorch": "https://download.pytorch.org/whl/",
+    **PYTORCH_INDEXES,
+}
 """Simple repository API roots (PEP 503, PEP 691) by the name a spec may use."""
 
 _PLAIN: Final = "/~+:@!$&'()*,;=-._"

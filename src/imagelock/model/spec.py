@@ -168,10 +168,11 @@ class CondaSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuSpec:
-    """The ``[gpu]`` table."""
+    """The ``[gpu]`` table. ``driver`` is the oldest Linux driver; the parser fills it in."""
 
     cuda: str | None = None
     cudnn: str | None = None
+    driver: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from imagelock.model.plan import (
     WheelsStep,
 )
 from imagelock.model.platform import Platform
-from imagelock.model.spec import DistributionBase, SourceMode, Spec
+from imagelock.model.spec import DistributionBase, GpuSpec, SourceMode, Spec
 from imagelock.plan.conda import conda_steps
 from imagelock.plan.keys import apt_inputs, removal_inputs, step_key, wheel_inputs
 from imagelock.plan.sources import sources_list
@@ -191,7 +191,7 @@ def _config(lock: Lock, platform: Platform) -> ConfigChange:
     conda = (("CONDA_PREFIX", CONDA_PREFIX),) if has_conda else ()
     folders = [prefix for _, prefix in (*venv, *conda)]
     own = dict(roots.env)
-    env = tuple(sorted({**dict(conda), **dict(venv), **own}.items()))
+    env = tuple(sorted({**dict(conda), **dict(venv), **_gpu_env(roots.gpu), **own}.items()))
     return ConfigChange(
         env=env,
         # A PATH the spec itself sets is taken as it is.
@@ -202,6 +202,17 @@ def _config(lock: Lock, platform: Platform) -> ConfigChange:
         user=roots.image.user,
         labels=roots.image.labels,
     )
+
+
+def _gpu_env(gpu: GpuSpec) -> dict[str, str]:
+    """What NVIDIA's container toolkit reads as a container starts: a driver too old is refused."""
+    if gpu.driver is None:
+        return {}
+    return {
+        "NVIDIA_DRIVER_CAPABILITIES": "compute,utility",
+        "NVIDIA_REQUIRE_DRIVER": f"driver>={gpu.driver}",
+        "NVIDIA_VISIBLE_DEVICES": "all",
+    }
 
 
 def _python_inputs(python: PythonPin) -> list[str]:

@@ -140,6 +140,8 @@ KEYS: Final[dict[type, tuple[Key, ...]]] = {
     model.GpuSpec: (
         _key("cuda", "The version of CUDA.", text.CUDA_VERSION),
         _key("cudnn", "The version of cuDNN.", text.CUDA_VERSION),
+        _key("driver", "The oldest Linux driver it is for. Default: that of the CUDA version.",
+             text.DRIVER_VERSION),
     ),
     model.ImageConfig: _IMAGE,
     model.CopyRule: (

@@ -15,6 +15,7 @@ from imagelock.spec.positions import KeyPath
 from imagelock.spec.rule import Rule, RuleBroken
 from imagelock.spec.rules_apt import check_components
 from imagelock.spec.rules_builder import check_builder_options
+from imagelock.spec.rules_gpu import with_driver, with_pytorch_index
 from imagelock.spec.rules_text import check_tag_format
 from imagelock.spec.shapes import (
     Choice,
@@ -57,6 +58,12 @@ _CHECKS: Final[dict[type, Callable[[Any], None]]] = {
     model.BuilderChoice: check_builder_options,
 }
 """What the fields of one table must be together."""
+
+_FILLS: Final[dict[type, Callable[[Any], Any]]] = {
+    model.GpuSpec: with_driver,
+    model.Spec: with_pytorch_index,
+}
+"""What follows from the fields of one table, written out: a lock holds it."""
 
 
 class Reader:
@@ -235,6 +242,8 @@ class Reader:
         try:
             if check := _CHECKS.get(kind):
                 check(result)
+            if fill := _FILLS.get(kind):
+                result = fill(result)
         except RuleBroken as error:
             return self._broken(error, (*path, error.key) if error.key else path)
         return result

@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from imagelock.model.archives import WELL_KNOWN_INDEXES
+from imagelock.model.gpu import PYTORCH_INDEXES
 from imagelock.model.names import digest
 from imagelock.spec.findings import quoted
 from imagelock.spec.rule import Rule, RuleBroken
@@ -115,7 +116,8 @@ def _index(text: str) -> str:
     if "://" not in text:
         if text in WELL_KNOWN_INDEXES:
             return text
-        known = ", ".join(f"'{name}'" for name in sorted(WELL_KNOWN_INDEXES))
+        shown = sorted(WELL_KNOWN_INDEXES.keys() - PYTORCH_INDEXES.keys())
+        known = ", ".join(f"'{name}'" for name in shown)
         close = get_close_matches(text, WELL_KNOWN_INDEXES, n=1, cutoff=0.5)
         hint = f"did you mean '{close[0]}'?" if close else "name it by its URL"
         raise RuleBroken(f"expected a well-known index ({known}), got {quoted(text)}", hint=hint)

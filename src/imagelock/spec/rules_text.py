@@ -95,6 +95,9 @@ USER: Final = Rule(
 CUDA_VERSION: Final = Rule(
     expected="a version like '12.4'", pattern=r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}"
 )
+DRIVER_VERSION: Final = Rule(
+    expected="a driver's version like '550.54.14'", pattern=r"[0-9]{3}(\.[0-9]{2,3}){0,2}"
+)
 
 IDENTIFIER: Final = Rule(
     expected="letters, digits, '_', '.' and '-'", pattern=r"[A-Za-z0-9_][A-Za-z0-9_.-]*"

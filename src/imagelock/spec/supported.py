@@ -18,8 +18,6 @@ NOT_YET: Final[tuple[KeyPath, ...]] = (
     ("conda", "packages"),
     ("conda", "channels"),
     ("conda", "channel-priority"),
-    ("gpu", "cuda"),
-    ("gpu", "cudnn"),
 )
 """Fields that are refused unless empty."""
 
