@@ -23,7 +23,7 @@ from imagelock.model.platform import Platform
 from support.example_lock import example_lock
 
 GOLDEN = Path(__file__).parent / "golden"
-TAG = "98f614c619a3dc3e0e3c798faf29ca3d"
+TAG = "570d38bebc1b3941d857b301cc065c49"
 
 
 def test_the_file() -> None:

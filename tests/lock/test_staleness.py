@@ -116,7 +116,9 @@ def spec(**changes: object) -> Spec:
             "conda.channels: https://channel.example/acme/ was removed",
             "conda.channel-priority: flexible → strict",
         ], {Section.ROOTS, Section.CONDA, Section.PYTHON, Section.PIP}),
-        (spec(gpu=GpuSpec(cuda="12.6", cudnn="9")), ["gpu.cuda: 12.4 → 12.6"], AFTER_PYTHON),
+        (spec(gpu=GpuSpec(cuda="12.6", cudnn="9", driver="550.54.14")), [
+            "gpu.cuda: 12.4 → 12.6"
+        ], AFTER_PYTHON),
         (spec(runs=(), secrets=()), [
             'run: { commands = ["make -C /opt/thing", "true"], network = true } was removed',
             'secret: { id = "netrc", src = "~/.netrc", target = "/run/secrets/netrc" } was removed',

@@ -149,7 +149,7 @@ def example_spec() -> Spec:
             channels=("conda-forge", "https://channel.example/acme/"),
             channel_priority=ChannelPriority.FLEXIBLE,
         ),
-        gpu=GpuSpec(cuda="12.4", cudnn="9"),
+        gpu=GpuSpec(cuda="12.4", cudnn="9", driver="550.54.14"),
         env=(("GREETING", 'say "héllo"\n\t\\o/'), ("MODE", "")),
         image=ImageConfig(
             entrypoint=("/usr/bin/env", "python3"),

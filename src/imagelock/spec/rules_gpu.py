@@ -21,6 +21,14 @@ def with_driver(gpu: GpuSpec) -> GpuSpec:
     return replace(gpu, driver=driver)
 
 
+def without_driver(spec: Spec) -> Spec:
+    """The spec without the driver that :func:`with_driver` would fill in."""
+    gpu = replace(spec.gpu, driver=None)
+    if gpu.cuda is None or spec.gpu.driver != driver_for(gpu.cuda):
+        return spec
+    return replace(spec, gpu=gpu)
+
+
 def with_pytorch_index(spec: Spec) -> Spec:
     """The spec with the index ``pytorch`` named by its build. RuleBroken where there is none."""
     pip = spec.pip

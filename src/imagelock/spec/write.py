@@ -12,6 +12,7 @@ from typing import Any, Final, assert_never
 
 from imagelock.model.spec import Base, Spec
 from imagelock.model.toml import field_lines, has_header, headed
+from imagelock.spec.rules_gpu import without_driver
 from imagelock.spec.shapes import (
     Choice,
     Files,
@@ -36,7 +37,7 @@ _ALWAYS: Final = frozenset({"name", "base"})
 
 def spec_document(spec: Spec) -> Document:
     """The least TOML data that the parser reads as this spec."""
-    return _table(table_shape(Spec), spec)
+    return _table(table_shape(Spec), without_driver(spec))
 
 
 def base_document(base: Base) -> Document:
