@@ -6,12 +6,13 @@ up, and :class:`~imagelock.model.errors.IntegrityError` when bytes are not the p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from imagelock.model.image import BaseImage, Descriptor
+from imagelock.model.image import BaseImage, BuildResult, Descriptor
+from imagelock.model.lock import Lock
 from imagelock.model.names import Digest, Sha256
 from imagelock.model.platform import Platform
 
@@ -75,3 +76,40 @@ class NoProgress:
     def task(self, title: str, total: int | None = None) -> AbstractContextManager[Task]:  # noqa: ARG002
         """Show nothing."""
         return nullcontext(_NoTask())
+
+
+ContextT_contra = TypeVar("ContextT_contra", contravariant=True)
+"""What builders are given of the outside: `imagelock.build.oci.image.BuildContext`."""
+
+
+class Builder(Protocol[ContextT_contra]):
+    """Makes images of a lock; found by its name in the entry-point group ``imagelock.builders``.
+
+    An entry point names a class that is made without arguments. What ``[builder] options`` mean is
+    the builder's own business, and another builder's options are none of it.
+    """
+
+    @property
+    def name(self) -> str:
+        """What ``[builder] name`` and ``--builder`` call it."""
+        ...
+
+    def build(
+        self,
+        lock: Lock,
+        platforms: Sequence[Platform],
+        output: str,
+        *,
+        context: ContextT_contra,
+        tag: str = "",
+        reference: str = "",
+    ) -> BuildResult:
+        """Build the image of each platform; nothing is resolved, and no index asked.
+
+        ``platforms`` are of the lock; none means all that the output can hold. ``output`` is
+        ``oci:DIR`` (which a push reads), ``oci-archive:FILE``, or ``docker`` for the engine itself;
+        it is written whole or not at all. ``tag`` names the image in an index, ``reference`` in an
+        engine. IntegrityError for wrong bytes, BuildError with the step of the plan that failed,
+        and, before any work, for what the machine or engine cannot do, with what to do about it.
+        """
+        ...

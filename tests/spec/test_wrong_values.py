@@ -212,10 +212,6 @@ train.toml:1:1: source: expected 'root', which is missing
 train.toml:1:33: source.mode: 'loaded-modules' is not supported yet
   hint: use 'all'\
 """)),
-        ("builder.name = 'docker'", snapshot("""\
-train.toml:1:16: builder.name: 'docker' is not supported yet
-  hint: use 'oci'\
-""")),
         ("builder.options = {level = 1}", snapshot("""\
 train.toml:1:19: builder.options: the builder 'oci' has no option 'level'
   hint: known are compression\

@@ -20,10 +20,10 @@ from imagelock.model.platform import Platform
 from imagelock.plan import plan_image
 
 if TYPE_CHECKING:
-    from imagelock.build.oci.builder import BuildContext, OciBuilder
+    from imagelock.build.oci.builder import BuildContext
     from imagelock.build.oci.cache import SharedLayers
     from imagelock.model.plan import ImagePlan
-    from imagelock.ports import ImageSource
+    from imagelock.ports import Builder, ImageSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,21 +89,25 @@ def build(
     context: Context,
     builder: str | None = None,
     layer_done: Callable[[BuiltLayer], None] = lambda _layer: None,
+    said: Callable[[str], None] = lambda _line: None,
     cache_from: str | None = None,
     cache_to: str | None = None,
 ) -> BuildResult:
     """Build with the named builder (default: the spec's) and write to ``output``.
 
+    ``said`` is told of the steps that an engine is at.
+
     ``cache_from`` and ``cache_to`` are repositories (``registry/name``) that a team shares layers
     in: read, and written to, only where the user names them.
     """
-    chosen = _builder(builder or order.lock.roots.builder.name)
+    chosen = _builder(builder_name(order, builder))
     return chosen.build(
         order.lock,
         platforms,
         output,
         context=replace(
             build_context(order, context=context, layer_done=layer_done),
+            said=said,
             shared_from=_shared_layers(cache_from, context),
             shared_to=_shared_layers(cache_to, context),
         ),
@@ -147,7 +151,12 @@ def stored_layout(context: Context, order: BuildOrder) -> Path:
     return context.store.root / "layouts" / order.tag
 
 
-def _builder(name: str) -> OciBuilder:
+def builder_name(order: BuildOrder, asked: str | None) -> str:
+    """The builder of a call: the one asked for, else the spec's."""
+    return asked or order.lock.roots.builder.name
+
+
+def _builder(name: str) -> Builder[BuildContext]:
     from importlib.metadata import entry_points
 
     found = {point.name: point for point in entry_points(group="imagelock.builders")}
@@ -157,7 +166,7 @@ def _builder(name: str) -> OciBuilder:
             where="builder",
             hint="install the package that provides it",
         )
-    made: OciBuilder = found[name].load()()
+    made: Builder[BuildContext] = found[name].load()()
     return made
 
 

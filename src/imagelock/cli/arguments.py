@@ -138,6 +138,27 @@ def _build(commands: Commands, common: argparse.ArgumentParser) -> None:
     build.set_defaults(command=lazy("build"))
 
 
+def _render(commands: Commands, common: argparse.ArgumentParser) -> None:
+    render = commands.add_parser(
+        "render",
+        parents=[common],
+        help="write a Dockerfile and its context, to build with an engine",
+        epilog=EXIT_CODES,
+    )
+    _lock_arguments(render)
+    render.add_argument("folder", metavar="DIR", help="not there yet, or empty")
+    render.add_argument(
+        "--for",
+        dest="dialect",
+        choices=("docker", "buildkit", "bake", "podman"),
+        default="docker",
+        help="who builds it: any engine (%(default)s), BuildKit, buildx bake, or podman",
+    )
+    _platform_argument(render)
+    render.add_argument("--offline", action="store_true", help="use the store alone")
+    render.set_defaults(command=lazy("render"))
+
+
 def _run(commands: Commands, common: argparse.ArgumentParser) -> None:
     run = commands.add_parser(
         "run", parents=[common], help="run a command in a built image, without a daemon"
@@ -278,6 +299,7 @@ ALL: Final = (
     _edits,
     _lock,
     _build,
+    _render,
     _run,
     _diff,
     _tag,

@@ -22,7 +22,6 @@ NOT_YET: Final[tuple[KeyPath, ...]] = (
 """Fields that are refused unless empty."""
 
 ONLY: Final[dict[KeyPath, tuple[str, ...]]] = {
-    ("builder", "name"): ("oci",),
     ("source", "mode"): ("all", "none"),
 }
 """Fields of which so far only these values work."""

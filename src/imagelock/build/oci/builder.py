@@ -61,7 +61,7 @@ class OciBuilder:
         if kind == "docker":
             return self._load(lock, platforms, context=context, tag=tag, reference=reference)
         made = self.images(lock, platforms, context=context)
-        blobs, descriptor = _with_index(made, tag)
+        blobs, descriptor = with_index(made, tag)
         write_output(kind, path, blobs, image_index([descriptor], {}))
         return BuildResult(
             tag=tag,
@@ -86,7 +86,7 @@ class OciBuilder:
         with connected() as engine:
             kept = loadable_platforms(engine, _wanted(lock, platforms), asked=bool(platforms))
             made = self.images(lock, kept, context=context)
-            blobs, descriptor = _with_index(made, tag)
+            blobs, descriptor = with_index(made, tag)
             images = tuple(item.image for item in made)
             load_image(engine, images, blobs, descriptor, reference, progress=context.progress)
             return BuildResult(
@@ -133,7 +133,7 @@ class OciBuilder:
             ]
 
 
-def _with_index(made: Sequence[MadeImage], tag: str) -> tuple[list[Blob], Descriptor]:
+def with_index(made: Sequence[MadeImage], tag: str) -> tuple[list[Blob], Descriptor]:
     """All blobs of the images, and the index over them, the last of the blobs."""
     index = image_index([item.image.manifest for item in made], {})
     descriptor = Descriptor(
@@ -148,7 +148,9 @@ def _with_index(made: Sequence[MadeImage], tag: str) -> tuple[list[Blob], Descri
 
 def compression_of(lock: Lock) -> Compression:
     """What ``[builder] options`` say: ``compression`` is gzip (the default), zstd or none."""
-    options = dict(lock.roots.builder.options)
+    builder = lock.roots.builder
+    # Another builder's options are none of ours when the call chose this one.
+    options = dict(builder.options) if builder.name == OciBuilder.name else {}
     wanted = str(options.pop("compression", Compression.GZIP))
     if options or wanted not in set(Compression):
         problem = f"unknown option '{min(options)}'" if options else f"got '{wanted}'"

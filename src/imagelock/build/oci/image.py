@@ -67,7 +67,8 @@ class BuildContext:
 
     ``folder`` is where copies and sources are relative to. ``source_of`` gives what reads a base
     image. ``step_done`` is told of each layer as it is there. ``shared_from`` and ``shared_to``
-    are where a team keeps its layers. ``progress`` is told of what takes long.
+    are where a team keeps its layers. ``progress`` is told of what takes long, ``said`` of the
+    steps an engine is at.
     """
 
     store: Store
@@ -78,6 +79,7 @@ class BuildContext:
     shared_from: SharedLayers | None = None
     shared_to: SharedLayers | None = None
     progress: Progress = field(default_factory=NoProgress)
+    said: Callable[[str], None] = field(default=lambda _line: None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +141,12 @@ class PlatformBuild:
                 if self._sandbox is not None:
                     self._sandbox.close()
         return self._image()
+
+    def pure_layers(self, step: AnyStep) -> tuple[CachedLayer, ...]:
+        """The layers of one step that runs nothing, for builders that take them as they are."""
+        if not self._plan.bootstrapped and self._base is None:
+            self._read_base()
+        return self._pure(step)
 
     def _pure(self, step: AnyStep) -> tuple[CachedLayer, ...]:
         if isinstance(step, CondaStep):

@@ -17,6 +17,7 @@ from imagelock.model.errors import IntegrityError
 from imagelock.model.image import BuiltLayer, Descriptor
 from imagelock.model.names import Digest
 
+_CHUNK = 1 << 20
 _NAME = 20
 """Hex digits in a tree's name: short, since the kernel reads a page of mount options."""
 
@@ -133,6 +134,13 @@ def open_layer(path: Path, media_type: str) -> Iterator[Readable]:
             yield stream
         else:
             yield raw
+
+
+def layer_chunks(path: Path, media_type: str) -> Iterator[bytes]:
+    """The uncompressed bytes of a layer in pieces."""
+    with open_layer(path, media_type) as layer:
+        while chunk := layer.read(_CHUNK):
+            yield chunk
 
 
 def links_at_root(

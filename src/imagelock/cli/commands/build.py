@@ -8,6 +8,7 @@ from pathlib import Path
 from imagelock.app.build import (
     BuildOrder,
     build,
+    builder_name,
     chosen_platforms,
     order_of,
     plans,
@@ -34,6 +35,7 @@ def run(options: argparse.Namespace, report: Report) -> int:
         _show_plan(order, platforms, report)
         return ExitCode.DONE
     context = make_context(report, offline=options.offline)
+    _refuse_other_digests(options, order)
     output, push = _output(options, context, order)
     result = build(
         order,
@@ -43,6 +45,7 @@ def run(options: argparse.Namespace, report: Report) -> int:
         context=context,
         builder=options.builder,
         layer_done=lambda layer: report.note(_layer_line(layer)),
+        said=report.note,
         cache_from=options.cache_from,
         cache_to=options.cache_to,
     )
@@ -61,6 +64,17 @@ def run(options: argparse.Namespace, report: Report) -> int:
     report.line(f"{result.reference}@{result.index.digest}")
     report.done(_where_it_is(output, result, platforms))
     return ExitCode.DONE
+
+
+def _refuse_other_digests(options: argparse.Namespace, order: BuildOrder) -> None:
+    """Engines have digests of their own; a lock records those that any machine gives."""
+    name = builder_name(order, options.builder)
+    if name != "oci" and (options.record or options.check):
+        raise UsageError(
+            f"--record and --check are about the digests of the builder 'oci', not of '{name}'",
+            where="--builder",
+            hint="add `--builder oci`, or compare the contents with `imagelock verify`",
+        )
 
 
 def _output(options: argparse.Namespace, context: Context, order: BuildOrder) -> tuple[str, bool]:

@@ -1,0 +1,1 @@
+"""Builders on engines that people have: Docker, BuildKit, podman."""

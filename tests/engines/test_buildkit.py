@@ -1,0 +1,115 @@
+"""The builder `buildkit` on a real BuildKit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from engines.conftest import CANARY, EngineSite, small_lock
+from engines.same_tree import build_and_compare
+from imagelock.build.engines.buildkit import BuildKitBuilder
+from imagelock.build.engines.folder import write_context
+from imagelock.model.errors import BuildError, UsageError
+from imagelock.model.lock import Lock
+from imagelock.model.platform import DEFAULT_PLATFORM, Platform
+from imagelock.model.spec import BuilderChoice
+from imagelock.render import Dialect
+from imagelock.render.bake import bake_json
+from support.buildkit import BuildKit, buildkit_port
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.engine,
+    pytest.mark.root,
+    pytest.mark.usefixtures("buildkit"),
+]
+
+
+def options(lock: Lock, **values: str) -> Lock:
+    from dataclasses import replace
+
+    choice = BuilderChoice(name="buildkit", options=tuple(sorted(values.items())))
+    return replace(lock, roots=replace(lock.roots, builder=choice))
+
+
+def test_the_tree_is_that_of_the_embedded_builder(site: EngineSite, buildkit: BuildKit) -> None:
+    result = build_and_compare(BuildKitBuilder(), site, secret=True)
+    assert "BuildKit" in result.engine
+    assert "Docker 26" in result.engine
+    titles = [layer.title for layer in result.images[0].layers]
+    assert titles[1:4] == ["apt: 1 package", "venv: Python 3.11.2", "pip: 1 package"]
+    history = buildkit.docker("buildx", "du", "--verbose").stdout
+    assert "run.sh" in history
+    assert CANARY not in history
+
+
+def test_a_failing_command_is_placed_at_its_step(site: EngineSite) -> None:
+    lock = small_lock(
+        site, secret=True, commands=("cat /run/secrets/token", "echo near the end", "exit 7")
+    )
+    with pytest.raises(BuildError) as failed:
+        BuildKitBuilder().build(lock, [], f"oci:{site.folder / 'x'}", context=site.context())
+    assert failed.value.where.startswith("run 1: ")
+    assert "near the end" in failed.value.message
+    assert CANARY not in str(failed.value)
+    assert not (site.folder / "x").exists()
+
+
+def test_a_remote_builder_by_name(site: EngineSite, buildkit: BuildKit) -> None:
+    lock = small_lock(site, secret=True, commands=("exit 3",))
+    with buildkit_port(buildkit) as port:
+        address = f"tcp://127.0.0.1:{port}"
+        buildkit.docker("buildx", "create", "--name", "far", "--driver", "remote", address)
+        with pytest.raises(BuildError, match="driver remote"):
+            BuildKitBuilder().build(
+                options(lock, builder="far"), [], f"oci:{site.folder / 'x'}", context=site.context()
+            )
+    with pytest.raises(BuildError) as missing:
+        BuildKitBuilder().build(
+            options(lock, builder="nobody"), [], "oci:x", context=site.context()
+        )
+    assert "nobody" in missing.value.message
+
+
+def test_what_is_missing_is_said_before_anything_is_built(site: EngineSite) -> None:
+    lock = small_lock(site, secret=False)
+    with pytest.raises(UsageError, match="unknown option 'level'"):
+        BuildKitBuilder().build(options(lock, level="1"), [], "oci:x", context=site.context())
+    with pytest.raises(BuildError, match="does not run linux/s390x") as refused:
+        BuildKitBuilder().build(lock, [Platform("linux/s390x")], "oci:x", context=site.context())
+    assert "binfmt" in refused.value.hint
+
+
+def test_bake_takes_what_is_rendered(site: EngineSite, buildkit: BuildKit, tmp_path: Path) -> None:
+    lock = small_lock(site, secret=True)
+    written = write_context(
+        lock,
+        [DEFAULT_PLATFORM],
+        tmp_path,
+        dialect=Dialect.BUILDKIT,
+        reference="small:1",
+        context=site.context(),
+    )
+    (tmp_path / "docker-bake.json").write_text(bake_json({".": ("small:1", written.rendered)}))
+    shown = subprocess.run(
+        ["docker", "buildx", "bake", "-f", "docker-bake.json", "--print"],
+        cwd=tmp_path,
+        env=buildkit.environment,
+        capture_output=True,
+        check=True,
+    )
+    target = json.loads(shown.stdout)["target"]["image"]
+    assert target["args"]["SOURCE_DATE_EPOCH"] == str(written.rendered.epoch)
+    assert target["tags"] == ["small:1"]
+    assert not any(CANARY.encode() in p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
+
+
+@pytest.mark.slow
+def test_a_secret_in_the_image_is_refused(site: EngineSite) -> None:
+    lock = small_lock(site, secret=True, commands=("cp /run/secrets/token /kept",))
+    with pytest.raises(BuildError, match="wrote a secret into the image"):
+        BuildKitBuilder().build(lock, [], f"oci:{site.folder / 'x'}", context=site.context())
+    assert not (site.folder / "x").exists()

@@ -1,0 +1,39 @@
+"""The builder `podman`."""
+
+from __future__ import annotations
+
+import pytest
+
+from engines.conftest import CANARY, EngineSite, small_lock
+from engines.same_tree import build_and_compare
+from imagelock.build.engines.podman import PodmanBuilder
+from imagelock.model.errors import BuildError
+from support.podman import Podman
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.engine,
+    pytest.mark.root,
+    pytest.mark.usefixtures("podman"),
+]
+
+
+def test_the_tree_is_that_of_the_embedded_builder(site: EngineSite, podman: Podman) -> None:
+    result = build_and_compare(PodmanBuilder(), site, secret=True)
+    assert result.engine.startswith("podman 4")
+    assert "imagelock-build" not in podman.podman("images", "--format", "{{.Repository}}").stdout
+    # The second build is made of the first one's steps, and is the same.
+    again = PodmanBuilder().build(
+        small_lock(site, secret=True), [], "docker", context=site.context(), reference="a.b/small:1"
+    )
+    assert again.images[0].manifest == result.images[0].manifest
+    ran = podman.podman("run", "--rm", "--network=none", "a.b/small:1")
+    assert ran.stdout == "ran\n"
+
+
+def test_a_failing_command_is_placed_at_its_step(site: EngineSite) -> None:
+    lock = small_lock(site, secret=True, commands=("cat /run/secrets/token", "exit 7"))
+    with pytest.raises(BuildError) as failed:
+        PodmanBuilder().build(lock, [], f"oci:{site.folder / 'x'}", context=site.context())
+    assert failed.value.where.startswith("run 1: ")
+    assert CANARY not in str(failed.value)
