@@ -23,7 +23,7 @@ from imagelock.model.platform import Platform
 from support.example_lock import example_lock
 
 GOLDEN = Path(__file__).parent / "golden"
-TAG = "570d38bebc1b3941d857b301cc065c49"
+TAG = "9198b8de5b3f98121c47c9874b3354b0"
 
 
 def test_the_file() -> None:

@@ -109,7 +109,12 @@ def spec(**changes: object) -> Spec:
         (apt(recommends=False), ["apt.recommends: true → false"], AFTER_APT),
         (apt(sources=()), [
             'apt.source: { uris = "https://apt.example/debian/", suites = ["bookworm", "bookworm-extra"], '
-            'components = ["main"], signed-by = "keys/vendor.asc", snapshot = "20261101T000000Z" } was removed'
+            'components = ["main"], signed-by = "keys/vendor.asc", '
+            'keys = ["4D64FEC119C2029067D6E791F8D2585B8783D481"], snapshot = "20261101T000000Z" } was removed'
+        ], AFTER_APT),
+        (apt(sources=(dataclasses.replace(SPEC.apt.sources[0], keys=("0" * 40,)),)), [
+            "apt.source 'https://apt.example/debian/ bookworm bookworm-extra main' keys: 4D64FEC119C2029067D6E791F8D2585B8783D481 was removed",
+            f"apt.source 'https://apt.example/debian/ bookworm bookworm-extra main' keys: {'0' * 40} was added",
         ], AFTER_APT),
         (spec(conda=CondaSpec(packages=("blas", "mkl 2025.*"))), [
             "conda.packages: mkl 2024.* → mkl 2025.*",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from imagelock.model.openpgp import key_fingerprints
 from imagelock.model.platform import Platform
 from imagelock.model.spec import (
     AptSource,
@@ -16,7 +17,7 @@ from imagelock.model.spec import (
     Spec,
     Variant,
 )
-from support.specs import BASE, problems_of, spec_of
+from support.specs import BASE, KEY_FILE, problems_of, spec_of
 
 
 def pip(line: str) -> PipSpec:
@@ -219,6 +220,7 @@ signed-by = "abcdef0123456789abcdef0123456789abcdef01"
             suites=("bookworm", "bookworm-updates"),
             components=("main", "non-free-firmware"),
             signed_by="keys/a.asc",
+            keys=key_fingerprints(KEY_FILE),
         ),
         AptSource(
             uris="http://h/flat/",

@@ -140,6 +140,7 @@ def example_spec() -> Spec:
                     suites=("bookworm", "bookworm-extra"),
                     components=("main",),
                     signed_by="keys/vendor.asc",
+                    keys=("4D64FEC119C2029067D6E791F8D2585B8783D481",),
                     snapshot="20261101T000000Z",
                 ),
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,8 @@ from imagelock.spec import parse_spec
 
 BASE = '[base]\ndistribution = "debian:bookworm"\n'
 """The least a spec needs."""
+KEY_FILE = (Path(__file__).parents[1] / "apt" / "data" / "sha1.asc").read_bytes()
+"""A real key file: every path that ends in .asc holds it unless a test says otherwise."""
 
 
 def spec_of(text: str | bytes, files: Mapping[str, str | bytes] | None = None) -> Spec:
@@ -21,6 +24,8 @@ def spec_of(text: str | bytes, files: Mapping[str, str | bytes] | None = None) -
         try:
             return _bytes((files or {})[path])
         except KeyError:
+            if path.endswith(".asc"):
+                return KEY_FILE
             raise FileNotFoundError(2, "No such file or directory", path) from None
 
     return parse_spec(_bytes(text), source="train.toml", read_file=read_file)

@@ -191,6 +191,7 @@ apt_specs = st.builds(
             suites=_tuples(names),
             components=_tuples(names),
             signed_by=st.none() | lines,
+            keys=_tuples(names),
             snapshot=st.none() | lines,
         ),
         size=2,

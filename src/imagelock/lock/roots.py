@@ -113,6 +113,7 @@ APT: Final = Table(
                 Field("suites", "suites", LINES, "The suites."),
                 Field("components", "components", LINES, "The components."),
                 Field("signed-by", "signed_by", ANY, "A key file or a fingerprint."),
+                Field("keys", "keys", LINES, "The fingerprints of the keys in its key file."),
                 Field("snapshot", "snapshot", LINE, "A snapshot's id."),
                 identity=_source_of,
             )

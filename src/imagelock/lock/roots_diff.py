@@ -15,7 +15,7 @@ from imagelock.lock.normal import normalise_spec
 from imagelock.lock.roots import ROOTS
 from imagelock.lock.tables import Field, Table, Tables, Variants
 from imagelock.model.errors import LockError
-from imagelock.model.spec import RequirementsFile, Spec
+from imagelock.model.spec import AptSource, RequirementsFile, Spec
 from imagelock.model.toml import inline_text, key_text
 
 
@@ -101,6 +101,8 @@ def _field_steps(field: Field, old: object, new: object, prefix: str) -> Iterato
         yield from _pair_steps(kind, dict(before), dict(after), path)
     elif isinstance(kind, Tables) and kind.table.model is RequirementsFile:
         yield from _file_steps(kind.table, before, after, path)
+    elif isinstance(kind, Tables) and kind.table.model is AptSource:
+        yield from _source_steps(kind.table, before, after, path)
     elif isinstance(kind, Tables):
         yield from _item_steps(_texts(kind.table, before), _texts(kind.table, after), path)
     elif isinstance(kind, Strings | Platforms):
@@ -159,6 +161,19 @@ def _file_steps(
             for place, *values in _table_steps(table, before[name], after[name], ""):
                 part = "" if place == "requirements" else f" {place}"
                 yield f"{name}{part}", values[0], values[1]
+
+
+def _source_steps(
+    table: Table, old: tuple[object, ...], new: tuple[object, ...], path: str
+) -> Iterator[Step]:
+    """Sources that stay, by where they are: what changed in each; others as whole items."""
+    assert table.identity is not None
+    names = [table.identity(item) for item in old]
+    if names == [table.identity(item) for item in new] and len(set(names)) == len(names):
+        for name, before, after in zip(names, old, new, strict=True):
+            yield from _table_steps(table, before, after, f"{path} '{name}' ")
+    else:
+        yield from _item_steps(_texts(table, old), _texts(table, new), path)
 
 
 def _item_steps(old: list[str], new: list[str], path: str) -> Iterator[Step]:

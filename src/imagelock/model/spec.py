@@ -138,13 +138,15 @@ class PipSpec:
 class AptSource:
     """One ``[[apt.source]]``: the fields of a deb822 source (sources.list(5)).
 
-    ``signed_by`` is a key file relative to the spec, or a fingerprint.
+    ``signed_by`` is a key file relative to the spec, or a fingerprint. ``keys`` are the
+    fingerprints of a key file's certificates (upper case, sorted), read when the spec is.
     """
 
     uris: str
     suites: tuple[str, ...]
     components: tuple[str, ...] = ()
     signed_by: str | None = None
+    keys: tuple[str, ...] = ()
     snapshot: str | None = None
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from imagelock.model.errors import Problem, SpecError
 from imagelock.model.spec import RequirementsFile, Spec
 from imagelock.spec.document import decode_text, parse_document
-from imagelock.spec.findings import key_path_text, place_findings
+from imagelock.spec.findings import Finding, key_path_text, place_findings
+from imagelock.spec.key_files import with_keys
 from imagelock.spec.reader import Reader
 from imagelock.spec.requirements import RequirementsReader
 from imagelock.spec.requirements_options import with_options
@@ -26,8 +27,8 @@ def parse_spec(data: bytes, *, source: str, read_file: Callable[[str], bytes]) -
     """Parse a spec. ``source`` is its path, for messages and for the image's default name.
 
     ``read_file`` returns the bytes of a file by its path relative to the spec's folder and raises
-    OSError where there is none; requirements files are read through it. Raise SpecError with
-    every problem, in file order.
+    OSError where there is none; requirements and key files are read through it. Raise SpecError
+    with every problem, in file order.
     """
     text = decode_text(data, source=source)
     document = parse_document(text, source=source)
@@ -42,9 +43,11 @@ def parse_spec(data: bytes, *, source: str, read_file: Callable[[str], bytes]) -
         raise SpecError(place_findings(findings, text, source))
     assert isinstance(spec, Spec), "no findings, so there is a spec"
     pip, problems = with_options(spec.pip, files.options, document.get("pip", {}))
+    apt, findings = with_keys(spec.apt, read_file)
+    problems += place_findings(findings, text, source)
     if problems:
         raise SpecError(problems)
-    return replace(spec, pip=pip) if pip != spec.pip else spec
+    return replace(spec, pip=pip, apt=apt)
 
 
 def spec_of_document(
@@ -64,26 +67,31 @@ def spec_of_document(
     spec = reader.read_table(table_shape(Spec), document, ())
     findings = reader.findings + (unsupported_findings(document) if files else [])
     if findings:
-        raise SpecError(
-            tuple(
-                problem
-                for finding in findings
-                for problem in finding.inner
-                or (
-                    Problem(
-                        source=source, line=0, column=0, path=key_path_text(finding.path),
-                        message=finding.message, hint=finding.hint,
-                    ),
-                )
-            )
-        )  # fmt: skip
+        raise SpecError(_by_key_path(findings, source))
     assert isinstance(spec, Spec), "no findings, so there is a spec"
-    if files is None:
+    if read_file is None or files is None:
         return spec
     pip, problems = with_options(spec.pip, files.options, document.get("pip", {}))
+    apt, findings = with_keys(spec.apt, read_file)
+    problems += _by_key_path(findings, source)
     if problems:
         raise SpecError(problems)
-    return replace(spec, pip=pip)
+    return replace(spec, pip=pip, apt=apt)
+
+
+def _by_key_path(findings: list[Finding], source: str) -> tuple[Problem, ...]:
+    """The problems of data that has no lines."""
+    return tuple(
+        problem
+        for finding in findings
+        for problem in finding.inner
+        or (
+            Problem(
+                source=source, line=0, column=0, path=key_path_text(finding.path),
+                message=finding.message, hint=finding.hint,
+            ),
+        )
+    )  # fmt: skip
 
 
 def _named_alone(path: str) -> RequirementsFile:

@@ -77,8 +77,13 @@ def check_components(suites: tuple[str, ...], components: tuple[str, ...]) -> No
         raise RuleBroken("expected components, got none", hint='add components = "main"')
 
 
+def is_fingerprint(text: str) -> bool:
+    """Whether a ``signed-by`` names a key by its whole fingerprint, and is no file."""
+    return re.fullmatch(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}", text) is not None
+
+
 def _signed_by(text: str) -> str:
-    if re.fullmatch(r"([0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})", text):
+    if is_fingerprint(text):
         return text.upper()
     return posixpath.normpath(text)
 

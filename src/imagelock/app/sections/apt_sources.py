@@ -220,7 +220,8 @@ def _signers(
         shipped = tuple(vendor_keyring(vendor) for vendor in sorted(SHIPPED))
         return shipped, tuple(item.signed_by.split())
     try:
-        return ((folder / item.signed_by).read_bytes(),), ()
+        # The keys that the lock was made with, whatever has come into the file since.
+        return ((folder / item.signed_by).read_bytes(),), item.keys
     except OSError as error:
         raise UsageError(
             f"the key file '{item.signed_by}' cannot be read: {error.strerror}",

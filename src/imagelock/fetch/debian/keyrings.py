@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from imagelock.model.errors import IntegrityError
+from imagelock.model.openpgp import certificate_packets
 
 if TYPE_CHECKING:
     from pysequoia import Cert
@@ -28,19 +29,11 @@ def certificates(keyring: bytes) -> tuple[Cert, ...]:
     A certificate that today's rules reject (bound by SHA-1 alone, for instance) is left out.
     """
     from pysequoia import Cert
-    from pysequoia.packet import Packet, PacketPile, Tag
 
-    found: list[list[Packet]] = []
-    for block in _blocks(keyring):
-        try:
-            packets = list(PacketPile.from_bytes(block))
-        except Exception as error:
-            raise _unreadable(error) from error
-        for packet in packets:
-            if packet.tag == Tag.PublicKey:
-                found.append([])
-            if found:
-                found[-1].append(packet)
+    try:
+        found = certificate_packets(keyring)
+    except ValueError as error:
+        raise _unreadable(error) from error
     usable = []
     for group in found:
         try:
@@ -52,21 +45,8 @@ def certificates(keyring: bytes) -> tuple[Cert, ...]:
     return tuple(usable)
 
 
-def _blocks(keyring: bytes) -> list[bytes]:
-    """The armored blocks of a file that holds several, or the file itself."""
-    begin = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
-    if begin not in keyring:
-        return [keyring]
-    return [begin + part for part in keyring.split(begin)[1:]]
-
-
 def _unreadable(error: Exception) -> IntegrityError:
     return IntegrityError(
-        f"the keyring is no OpenPGP data: {first_line(error)}",
+        f"the keyring is no OpenPGP data: {error}",
         hint="give the public keys of the archive, armored (.asc) or binary (.gpg, .pgp)",
     )
-
-
-def first_line(error: Exception) -> str:
-    """The message of a library error without the stack that follows it."""
-    return str(error).partition("\n")[0]

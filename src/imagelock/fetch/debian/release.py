@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from imagelock.fetch.debian.keyrings import certificates, first_line
+from imagelock.fetch.debian.keyrings import certificates
 from imagelock.model.errors import ImagelockError, IntegrityError
 from imagelock.model.names import Sha256, sha256
+from imagelock.model.openpgp import first_line
 
 _OWNERS: Final = "the archive's owners signed an index that is malformed: tell them"
 _CLEARSIGNED: Final = b"-----BEGIN PGP SIGNED MESSAGE-----"
