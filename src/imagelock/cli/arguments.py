@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _IMAGES: Final = "oci:DIR, oci-archive:FILE, docker-archive:FILE, docker:REF (an engine's)"
 EXIT_CODES: Final = """exit codes: 0 done, 1 a check said no, 2 the call or the spec is wrong, 3 no
 solution, 4 network or registry, 5 integrity, 6 the build failed, 130 interrupted"""
+EXPORTS: Final = ("requirements", "pylock", "conda-explicit", "cyclonedx", "spdx")
 
 
 def _lock_arguments(command: argparse.ArgumentParser) -> None:
@@ -251,12 +252,10 @@ def _fetch(commands: Commands, common: argparse.ArgumentParser) -> None:
 
 def _export(commands: Commands, common: argparse.ArgumentParser) -> None:
     export = commands.add_parser(
-        "export", parents=[common], help="the packages of a lock, for other tools"
+        "export", parents=[common], help="a lock in the words of other tools"
     )
     _lock_arguments(export)
-    export.add_argument(
-        "--format", choices=("requirements", "pylock", "conda-explicit"), required=True
-    )
+    export.add_argument("--format", choices=EXPORTS, required=True)
     export.add_argument(
         "--platform", metavar="P", help="one of the lock's platforms; not for pylock"
     )

@@ -69,12 +69,12 @@ def nodes(lock: Lock) -> tuple[Node, ...]:
     found: dict[tuple[str, str], list[PackagePin]] = {}
     for kind, pins in (("apt", lock.apt), ("conda", lock.conda), ("pip", lock.pip)):
         for pin in pins:
-            for label in _labels(pin):
+            for label in labels(pin):
                 found.setdefault((kind, label), []).append(pin)
     return tuple(_node(*key, found[key]) for key in sorted(found))
 
 
-def _labels(pin: PackagePin) -> Iterable[str]:
+def labels(pin: PackagePin) -> Iterable[str]:
     """A Debian package is foreign where its architecture is not the platform's."""
     if not isinstance(pin, AptPin):
         return {str(pin.name)}

@@ -27,17 +27,26 @@ def run(options: argparse.Namespace, report: Report) -> int:
 
 
 def _exported(lock: Lock, options: argparse.Namespace) -> str:
-    # Each needs a library that the other does not.
     platforms = parse_platforms([options.platform] if options.platform else [])
+    platform = platforms[0] if platforms else None
+    # Each needs a library that the others do not.
     if options.format == "requirements":
         from imagelock.lock.export.requirements import export_requirements
 
-        return export_requirements(lock, platforms[0] if platforms else None)
+        return export_requirements(lock, platform)
     if options.format == "conda-explicit":
         from imagelock.lock.export.conda_explicit import export_conda_explicit
 
-        return export_conda_explicit(lock, platforms[0] if platforms else None)
-    if options.platform:
+        return export_conda_explicit(lock, platform)
+    if options.format == "cyclonedx":
+        from imagelock.lock.export.cyclonedx import export_cyclonedx
+
+        return export_cyclonedx(lock, platform)
+    if options.format == "spdx":
+        from imagelock.lock.export.spdx import export_spdx
+
+        return export_spdx(lock, platform)
+    if platform is not None:
         raise UsageError(
             "a pylock is for all platforms of its lock",
             where="--platform",

@@ -1,4 +1,4 @@
-"""What a lock pins, for other tools: requirements, pylock.toml, conda's explicit file."""
+"""A lock in the words of other tools: requirements, pylock, conda's file, bills of materials."""
 
 from __future__ import annotations
 

@@ -36,10 +36,7 @@ def entries_of(lock: Lock, platform: Platform | None) -> tuple[Entry, ...]:
 
     UsageError for a platform that the lock is not for.
     """
-    if platform is not None and platform not in lock.platforms:
-        known = ", ".join(map(str, lock.platforms))
-        raise UsageError(f"expected a platform of this lock ({known}), got '{platform}'")
-    wanted = lock.platforms if platform is None else (platform,)
+    wanted = chosen_platforms(lock, platform)
     direct = set(_direct_names(lock))
     groups: dict[tuple[PipName, str, str], list[PipPin]] = {}
     for pin in lock.pip:
@@ -55,6 +52,16 @@ def entries_of(lock: Lock, platform: Platform | None) -> tuple[Entry, ...]:
             Entry(name=name, version=version, pins=tuple(ordered), marker=marker, direct=bool(url))
         )
     return tuple(sorted(entries, key=lambda entry: (entry.name, entry.version, entry.marker)))
+
+
+def chosen_platforms(lock: Lock, platform: Platform | None) -> tuple[Platform, ...]:
+    """All platforms of a lock, or the one that is asked for. UsageError for one it is not for."""
+    if platform is None:
+        return lock.platforms
+    if platform not in lock.platforms:
+        known = ", ".join(map(str, lock.platforms))
+        raise UsageError(f"expected a platform of this lock ({known}), got '{platform}'")
+    return (platform,)
 
 
 def platforms_marker(platforms: Iterable[Platform]) -> str:
