@@ -23,7 +23,7 @@ from imagelock.model.platform import Platform
 from support.example_lock import example_lock
 
 GOLDEN = Path(__file__).parent / "golden"
-TAG = "9198b8de5b3f98121c47c9874b3354b0"
+TAG = "c0d89d97b9be4dfad1c3b1ad2bdf62c0"
 
 
 def test_the_file() -> None:

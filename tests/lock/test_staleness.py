@@ -120,6 +120,7 @@ def spec(**changes: object) -> Spec:
             "conda.packages: mkl 2024.* → mkl 2025.*",
             "conda.channels: https://channel.example/acme/ was removed",
             "conda.channel-priority: flexible → strict",
+            "conda.exclude-newer: 2026-10-01 was removed",
         ], {Section.ROOTS, Section.CONDA, Section.PYTHON, Section.PIP}),
         (spec(gpu=GpuSpec(cuda="12.6", cudnn="9", driver="550.54.14")), [
             "gpu.cuda: 12.4 → 12.6"

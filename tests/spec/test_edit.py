@@ -180,7 +180,7 @@ apt.packages: expected a Debian package, got 'Git'
 hint: package names are lower-case\
 """),
         ),
-        (CONDA, "", snapshot("conda.packages: expected text, not empty and without NUL, got ''")),
+        (CONDA, "", snapshot("conda.packages: expected a match spec like 'numpy >=2', got ''")),
     ],
 )
 def test_what_is_no_package_is_refused(kind: PackageKind, package: str, expected: str) -> None:

@@ -136,9 +136,6 @@ def test_unknown_keys_come_with_a_guess(line: str, hint: str) -> None:
     [
         ('pip.allow-sdist = ["a"]', "1:5: pip.allow-sdist"),
         ('pip.python-exec = "/usr/bin/python3"', "1:5: pip.python-exec"),
-        ('conda.packages = ["a"]', "1:7: conda.packages"),
-        ('conda.channels = ["a"]', "1:7: conda.channels"),
-        ('conda.channel-priority = "strict"', "1:7: conda.channel-priority"),
     ],
 )
 def test_what_no_stage_can_do_is_refused(toml: str, place: str) -> None:

@@ -149,6 +149,7 @@ def example_spec() -> Spec:
             packages=("blas", "mkl 2024.*"),
             channels=("conda-forge", "https://channel.example/acme/"),
             channel_priority=ChannelPriority.FLEXIBLE,
+            exclude_newer="2026-10-01",
         ),
         gpu=GpuSpec(cuda="12.4", cudnn="9", driver="550.54.14"),
         env=(("GREETING", 'say "héllo"\n\t\\o/'), ("MODE", "")),

@@ -61,6 +61,7 @@ VALUES: Final[dict[Path, tuple[Any, ...]]] = {
     ("conda", "packages"): (["a", "b >=1"], ["b >=1"]),
     ("conda", "channels"): (["a", "https://h/b"], ["https://h/b", "a"]),
     ("conda", "channel-priority"): ("flexible", "disabled"),
+    ("conda", "exclude-newer"): ("2026-11-01", "7 days"),
     ("gpu", "cuda"): ("12.4", "12"),
     ("gpu", "cudnn"): ("9", "9.1"),
     ("gpu", "driver"): ("550.54.14", "525.60.13"),

@@ -1,8 +1,8 @@
 """``imagelock lock``: the only use-case that decides anything.
 
-Flow: the sections that the spec's change made stale are resolved platform by platform (base, apt,
-python, pip); all others keep their pins without asking any index; the result is joined and
-encoded. An unchanged spec therefore gives the same bytes without a network.
+Flow: the sections that the spec's change made stale are resolved platform by platform (base,
+conda, apt, python, pip); all others keep their pins without asking any index; the result is
+joined and encoded. An unchanged spec therefore gives the same bytes without a network.
 """
 
 from __future__ import annotations
@@ -165,6 +165,8 @@ def _sections_of(name: str, lock: Lock) -> set[Section]:
     found: set[Section] = set()
     if any(pin.name == name for pin in lock.pip):
         found.add(Section.PIP)
+    if any(pin.name == name for pin in lock.conda):
+        found |= {Section.CONDA, Section.PYTHON, Section.PIP}
     if any(pin.name == name and not pin.base for pin in lock.apt):
         found |= {Section.APT, Section.PYTHON}
     if any(pin.name == name and pin.base for pin in lock.apt):

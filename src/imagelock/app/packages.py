@@ -92,7 +92,7 @@ class PlatformPackages:
         """The packages that the spec, and the interpreter it needs, put on top of the base."""
         base = self.base
         roots: tuple[str, ...] = ()
-        if self.spec.needs_python:
+        if self.spec.needs_python and not self.spec.has_conda:
             roots = python_roots(self.spec.python, base.contents, self._candidate)
         if not (self.spec.apt.packages or roots):
             return AptSection(installed=base.installed)

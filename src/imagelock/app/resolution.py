@@ -8,6 +8,7 @@ from pathlib import Path
 from imagelock.app.context import Context, ResolveOptions
 from imagelock.app.packages import PlatformPackages, pins_for, target_of
 from imagelock.app.sections.apt import AptSection
+from imagelock.app.sections.conda import CondaSections, conda_python
 from imagelock.app.sections.python import python_section
 from imagelock.lock import Section
 from imagelock.model.archives import Archive
@@ -16,6 +17,7 @@ from imagelock.model.lock import (
     AptPin,
     AptRemoval,
     BasePin,
+    CondaPin,
     Lock,
     PipPin,
     PythonPin,
@@ -27,7 +29,7 @@ from imagelock.model.spec import Spec
 
 @dataclass(slots=True, kw_only=True)
 class Resolution:
-    """Sections are resolved in the order base, apt, python, pip; each sees those before it."""
+    """In the order base, conda, apt, python, pip; each section sees those before it."""
 
     spec: Spec
     previous: Lock | None
@@ -41,6 +43,7 @@ class Resolution:
     indexes: set[AptIndexPin] = field(default_factory=set)
     apt: list[AptPin] = field(default_factory=list)
     removals: list[AptRemoval] = field(default_factory=list)
+    conda: list[CondaPin] = field(default_factory=list)
     pythons: list[PythonPin] = field(default_factory=list)
     pip: list[PipPin] = field(default_factory=list)
 
@@ -49,16 +52,23 @@ class Resolution:
         self._keep_indexes()
         self.context, indexes = self.context.with_debian()
         packages = {platform: self._packages(platform) for platform in platforms}
-        if not self.sections <= {Section.PIP} and len(platforms) > 1:
+        if not self._below_is_kept and len(platforms) > 1:
             # The archives of the next platform are read while this one's packages are chosen.
             indexes.prefetch(
                 wanted for item in packages.values() for wanted in item.suites_known_beforehand
             )
         targets: dict[Platform, PythonTarget] = {}
-        for platform in platforms:
-            target = self._resolve_packages(platform, packages[platform])
-            if target is not None:
-                targets[platform] = target
+        with CondaSections(
+            spec=self.spec,
+            previous=self.previous,
+            context=self.context,
+            options=self.options,
+            spec_folder=self.spec_folder,
+        ) as conda:
+            for platform in platforms:
+                target = self._resolve_packages(platform, packages[platform], conda)
+                if target is not None:
+                    targets[platform] = target
         self._resolve_pip(platforms, targets)
 
     def keep(self, platforms: tuple[Platform, ...]) -> None:
@@ -70,12 +80,14 @@ class Resolution:
             self.bases += pins_for(self.previous.bases, platform)
             self.apt += pins_for(self.previous.apt, platform)
             self.removals += pins_for(self.previous.apt_removals, platform)
+            self.conda += pins_for(self.previous.conda, platform)
             self.pythons += pins_for(self.previous.pythons, platform)
             self.pip += pins_for(self.previous.pip, platform)
 
     def lock(self) -> Lock:
         """What was gathered, not yet in normal form."""
         used = {pin.artifact.archive for pin in self.apt}
+        used |= {pin.artifact.archive for pin in self.conda}
         used |= {pin.artifact.archive for pin in self.pip}
         read = {(index.archive, index.suite) for index in self.indexes}
         kept = {i for i in self.kept_indexes if (i.archive, i.suite) not in read}
@@ -88,6 +100,7 @@ class Resolution:
             apt_indexes=indexes,
             apt=tuple(self.apt),
             apt_removals=tuple(self.removals),
+            conda=tuple(self.conda),
             pythons=tuple(self.pythons),
             pip=tuple(self.pip),
         )
@@ -110,25 +123,58 @@ class Resolution:
             keep_base=Section.BASE not in self.sections,
         )
 
+    @property
+    def _below_is_kept(self) -> bool:
+        """Whether the base and the apt packages stay as they are."""
+        return self.sections.isdisjoint({Section.BASE, Section.APT})
+
     def _resolve_packages(
-        self, platform: Platform, packages: PlatformPackages
+        self, platform: Platform, packages: PlatformPackages, conda: CondaSections
     ) -> PythonTarget | None:
-        """Base, apt and python of one platform; the target its wheels are chosen for."""
-        if self.sections <= {Section.PIP}:
+        """Base, conda, apt and python of one platform; the target its wheels are chosen for."""
+        if self._below_is_kept:
             assert self.previous is not None
-            self.bases += pins_for(self.previous.bases, platform)
+            base: BasePin = pins_for(self.previous.bases, platform)[0]
             self.apt += pins_for(self.previous.apt, platform)
             self.removals += pins_for(self.previous.apt_removals, platform)
-            self.pythons += pins_for(self.previous.pythons, platform)
-            return self._target(platform, self.bases[-1])
+            self._resolve_conda(platform, base, conda)
+            if self.spec.needs_python:
+                self._keep_or_find_python(platform)
+        else:
+            base = self._resolve_below(platform, packages, conda)
+        self.bases.append(base)
+        return self._target(platform, base)
+
+    def _resolve_below(
+        self, platform: Platform, packages: PlatformPackages, conda: CondaSections
+    ) -> BasePin:
+        """All sections but pip."""
         base = packages.base
-        self.bases.append(base.pin)
         self._gather(base.section)
+        self._resolve_conda(platform, base.pin, conda)
         self._gather(packages.apt)
-        if self.spec.needs_python:
+        if self.spec.needs_python and self.spec.has_conda:
+            self._keep_or_find_python(platform)
+        elif self.spec.needs_python:
             python = python_section(self.spec.python, base.contents, packages.pins, platform)
             self.pythons.append(python)
-        return self._target(platform, base.pin)
+        return base.pin
+
+    def _resolve_conda(self, platform: Platform, base: BasePin, conda: CondaSections) -> None:
+        if Section.CONDA in self.sections:
+            section = conda.resolve(platform, base)
+            self.archives.update(section.archives)
+            self.conda += section.pins
+        elif self.previous is not None:
+            self.conda += pins_for(self.previous.conda, platform)
+
+    def _keep_or_find_python(self, platform: Platform) -> None:
+        """Conda's interpreter follows from its packages; any other is kept."""
+        if self.spec.has_conda:
+            own = [pin for pin in self.conda if platform in pin.platforms]
+            self.pythons.append(conda_python(own, platform))
+        elif self.previous is not None:
+            self.pythons += pins_for(self.previous.pythons, platform)
 
     def _gather(self, section: AptSection) -> None:
         self.archives.update(section.archives)

@@ -104,6 +104,15 @@ class Response:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamedAnswer:
+    """An answer whose body has not been read yet; header names are lower-case."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: Iterator[bytes]
+
+
 class Http:
     """A client with retries (429 and 5xx, Retry-After up to a minute) and mirrors."""
 
@@ -165,13 +174,29 @@ class Http:
         statuses: frozenset[int] = frozenset({200}),
     ) -> Iterator[Iterator[bytes]]:
         """The body in pieces as it arrives; an answer cut short is a NetworkError."""
+        with self.answer(url, headers=headers, statuses=statuses) as answer:
+            yield answer.chunks
+
+    @contextlib.contextmanager
+    def answer(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        statuses: frozenset[int] = frozenset({200}),
+    ) -> Iterator[StreamedAnswer]:
+        """As :meth:`stream`, with the status and the headers."""
         import urllib3
 
         answer = self._open("GET", url, headers=headers, body=None, preload=False)
         try:
             if answer.status not in statuses:
                 raise self._refused(url, answer.status)
-            yield answer.stream(_CHUNK, decode_content=False)
+            yield StreamedAnswer(
+                status=answer.status,
+                headers={name.lower(): value for name, value in answer.headers.items()},
+                chunks=answer.stream(_CHUNK, decode_content=False),
+            )
         except urllib3.exceptions.HTTPError as error:
             raise self._failed(url, error) from error
         finally:

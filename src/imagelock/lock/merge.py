@@ -66,19 +66,19 @@ _PARTS: Final = (
     _Part(
         "apt",
         ("apt_indexes", "apt", "apt_removals"),
-        ("base", "apt", "python", "needs_python", "pip.python_exec", "gpu"),
+        ("base", "apt", "python", "needs_python", "has_conda", "pip.python_exec", "gpu"),
         ("bases",),
     ),
     _Part(
         "conda",
         ("conda",),
-        ("conda", "python", "needs_python", "pip.python_exec", "gpu"),
+        ("conda", "python", "needs_python", "has_conda", "pip.python_exec", "gpu"),
         ("bases",),
     ),
     _Part(
         "python",
         ("pythons",),
-        ("python", "needs_python", "pip.python_exec", "gpu"),
+        ("python", "needs_python", "has_conda", "pip.python_exec", "gpu"),
         ("bases", "apt", "conda"),
     ),
     # Wheels are chosen for an interpreter and a C library, not for the apt packages beside them.

@@ -126,6 +126,7 @@ CONDA: Final = Table(
     Field("packages", "packages", LINES, "Match specs."),
     Field("channels", "channels", Strings(CHANNEL), "Channels, the first the strongest."),
     Field("channel-priority", "channel_priority", Choice(ChannelPriority), "How channels rank."),
+    Field("exclude-newer", "exclude_newer", LINE, "A date, a time or a span."),
 )
 GPU: Final = Table(
     GpuSpec,

@@ -92,6 +92,9 @@ def directly_stale(lock: Lock, spec: Spec) -> frozenset[Section]:
     if lock.roots.needs_python != spec.needs_python:
         # the first pip package brings an interpreter with it, the last takes it away
         sections.add(Section.PYTHON)
+    if spec.needs_python and lock.roots.has_conda != spec.has_conda:
+        # the first conda package brings the interpreter, the last leaves it to the base or apt
+        sections.add(Section.PYTHON)
     if any(reason.path == "pip.python-exec" for reason in reasons):
         sections.add(Section.PYTHON)
     return frozenset(sections | {Section.ROOTS}) if sections else frozenset()

@@ -161,11 +161,15 @@ class AptSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondaSpec:
-    """The ``[conda]`` table. The order of ``channels`` is their priority."""
+    """The ``[conda]`` table. The order of ``channels`` is their priority.
+
+    ``packages`` and ``channels`` are in the normal form of :mod:`imagelock.model.conda`.
+    """
 
     packages: tuple[str, ...] = ()
     channels: tuple[str, ...] = ("conda-forge",)
     channel_priority: ChannelPriority = ChannelPriority.STRICT
+    exclude_newer: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,3 +268,8 @@ class Spec:
     def needs_python(self) -> bool:
         """Whether the image must have an interpreter: it is asked for, or packages need one."""
         return self.has_pip or self.python is not None
+
+    @property
+    def has_conda(self) -> bool:
+        """Whether any conda package is asked for; then the image's Python is conda's too."""
+        return bool(self.conda.packages)

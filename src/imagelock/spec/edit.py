@@ -17,9 +17,10 @@ from imagelock.spec.findings import quoted
 from imagelock.spec.positions import scan_positions
 from imagelock.spec.rule import Rule, RuleBroken
 from imagelock.spec.rules_apt import APT_PACKAGE
+from imagelock.spec.rules_conda import MATCH_SPEC
 from imagelock.spec.rules_pip import PYTHON, REQUIREMENT
 from imagelock.spec.rules_place import DISTRIBUTION, IMAGE
-from imagelock.spec.rules_text import IMAGE_NAME, SOME_TEXT
+from imagelock.spec.rules_text import IMAGE_NAME
 from imagelock.spec.text_array import TextArray, end_of_line, newline_of
 
 SCHEMA_URL: Final = "schemas/spec.schema.json"
@@ -36,7 +37,7 @@ class PackageKind(StrEnum):
 _RULES: Final[dict[PackageKind, Rule]] = {
     PackageKind.PIP: REQUIREMENT,
     PackageKind.APT: APT_PACKAGE,
-    PackageKind.CONDA: SOME_TEXT,
+    PackageKind.CONDA: MATCH_SPEC,
 }
 
 

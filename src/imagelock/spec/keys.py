@@ -11,6 +11,7 @@ from typing import Final
 
 from imagelock.model import spec as model
 from imagelock.spec import rules_apt as apt
+from imagelock.spec import rules_conda as conda
 from imagelock.spec import rules_pip as pip
 from imagelock.spec import rules_place as place
 from imagelock.spec import rules_text as text
@@ -133,9 +134,11 @@ KEYS: Final[dict[type, tuple[Key, ...]]] = {
     model.AptSpec: _APT,
     model.AptSource: _APT_SOURCE,
     model.CondaSpec: (
-        _key("packages", "Packages, as match specifications.", text.SOME_TEXT),
-        _key("channels", "Channels, in order of priority.", place.CHANNEL, **_ORDERED),
+        _key("packages", "Packages, as match specifications.", conda.MATCH_SPEC),
+        _key("channels", "Channels, in order of priority.", conda.CHANNEL, **_ORDERED),
         _key("channel_priority", "How channels rank."),
+        _key("exclude_newer", "Take only what was built before this date, or before this span.",
+             pip.EXCLUDE_NEWER),
     ),
     model.GpuSpec: (
         _key("cuda", "The version of CUDA.", text.CUDA_VERSION),

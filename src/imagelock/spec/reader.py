@@ -15,6 +15,7 @@ from imagelock.spec.positions import KeyPath
 from imagelock.spec.rule import Rule, RuleBroken
 from imagelock.spec.rules_apt import check_components
 from imagelock.spec.rules_builder import check_builder_options
+from imagelock.spec.rules_conda import check_channels
 from imagelock.spec.rules_gpu import with_driver, with_pytorch_index
 from imagelock.spec.rules_text import check_tag_format
 from imagelock.spec.shapes import (
@@ -54,6 +55,7 @@ _TYPE_NAMES: Final[dict[type, str]] = {
 
 _CHECKS: Final[dict[type, Callable[[Any], None]]] = {
     model.Spec: lambda spec: check_tag_format(spec.tag_format, spec.name),
+    model.CondaSpec: check_channels,
     model.AptSource: lambda source: check_components(source.suites, source.components),
     model.BuilderChoice: check_builder_options,
 }

@@ -22,8 +22,7 @@ KNOWN_SUITES: Final = {
 """Code names only: ``stable`` or ``12`` would mean another suite one day."""
 
 _PATH: Final = r"[^\u0000-\u001f\u007f\\]"
-_URL: Final = r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+"
-_CHANNEL: Final = r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*"
+URL_PATTERN: Final = r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+"
 _FLAT: Final = ".html"
 """An index whose URL ends so is one page of links (pip's find-links): no folder, so no slash."""
 _SLASHES_HINT: Final = "paths are written with '/', on every system"
@@ -109,7 +108,9 @@ def _url_hint(text: str) -> str:
     return "write it with 'https://'"
 
 
-URL: Final = Rule(expected="an http or https URL", pattern=_URL, normalise=_url, hint=_url_hint)
+URL: Final = Rule(
+    expected="an http or https URL", pattern=URL_PATTERN, normalise=_url, hint=_url_hint
+)
 
 
 def _index(text: str) -> str:
@@ -136,23 +137,16 @@ def _flat_page(text: str) -> str:
 
 INDEX: Final = Rule(
     expected="the name of a well-known index, or an http or https URL",
-    pattern=rf"[A-Za-z0-9._-]+|{_URL}",
+    pattern=rf"[A-Za-z0-9._-]+|{URL_PATTERN}",
     normalise=_index,
     hint=_url_hint,
 )
 
 FLAT_PAGE: Final = Rule(
     expected="the http or https URL of a page of links",
-    pattern=_URL,
+    pattern=URL_PATTERN,
     normalise=_flat_page,
     hint="folders and other pages are not supported yet",
-)
-
-CHANNEL: Final = Rule(
-    expected="a conda channel's name, or an http or https URL",
-    pattern=rf"{_CHANNEL}|{_URL}",
-    normalise=lambda text: _url(text) if "://" in text else text,
-    hint=_url_hint,
 )
 
 _HOST_PART: Final = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"

@@ -15,9 +15,6 @@ from imagelock.spec.positions import KeyPath
 NOT_YET: Final[tuple[KeyPath, ...]] = (
     ("pip", "allow-sdist"),
     ("pip", "python-exec"),
-    ("conda", "packages"),
-    ("conda", "channels"),
-    ("conda", "channel-priority"),
 )
 """Fields that are refused unless empty."""
 

@@ -21,13 +21,13 @@ from imagelock.model.archives import (
     Artifact,
     artifact_url,
 )
+from imagelock.model.cutoff import cutoff
 from imagelock.model.errors import ImagelockError, IntegrityError, UsageError
 from imagelock.model.lock import Lock, PipPin, Requirer
 from imagelock.model.names import PipName, Sha256, pip_name, sha256
 from imagelock.model.platform import Platform
 from imagelock.model.python import PythonTarget
 from imagelock.model.spec import PipSpec
-from imagelock.resolve.pip.cutoff import cutoff
 from imagelock.resolve.pip.policy import Policy, Preference
 from imagelock.resolve.pip.ports import IndexFile
 from imagelock.resolve.pip.requirements import parse

@@ -13,7 +13,7 @@ _SPAN: Final = re.compile(r"(\d+)\s*(hour|day|week)s?\Z")
 _ISO_SPAN: Final = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(\d+)H)?\Z")
 
 
-def cutoff(text: str, *, now: datetime) -> datetime:
+def cutoff(text: str, *, now: datetime, where: str = "pip.exclude-newer") -> datetime:
     """The UTC time after which uploads do not exist.
 
     A date includes its whole day in UTC (``2026-11-01`` is midnight that ends it); a span like
@@ -35,7 +35,7 @@ def cutoff(text: str, *, now: datetime) -> datetime:
     except ValueError:
         raise UsageError(
             f"expected a date, a time or a span, got '{text}'",
-            where="pip.exclude-newer",
+            where=where,
             hint='write "2026-11-01", "2026-11-01T12:00:00Z" or "7 days"',
         ) from None
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)

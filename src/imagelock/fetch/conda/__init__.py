@@ -1,0 +1,1 @@
+"""Conda channels: their indexes in the store, the solver over them, metadata in packages."""
