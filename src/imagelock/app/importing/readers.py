@@ -13,6 +13,8 @@ from imagelock.model.errors import UsageError
 READERS: Final = (
     "imagelock.app.importing.python_module:PythonModule",
     "imagelock.app.importing.requirements_file:RequirementsFile",
+    "imagelock.app.importing.conda_locks:PixiLock",
+    "imagelock.app.importing.conda_locks:CondaLock",
     "imagelock.app.importing.conda_environment:CondaEnvironment",
     "imagelock.app.importing.image_spec_yaml:ImageSpecYaml",
 )
@@ -28,6 +30,7 @@ def reader_for(path: Path, text: str) -> Reader:
         "this is no file that can be imported",
         where=str(path),
         hint="there are readers for requirements.txt, locks of pip tools, environment.yml, "
+        "pixi.lock, conda-lock.yml, "
         "ImageSpec YAML and Python modules that hold ImageSpecs",
     )
 
