@@ -70,9 +70,10 @@ class Site:
     def path(self) -> Path:
         return self.folder / "t.lock"
 
-    def call(self, *arguments: str) -> Called:
+    def call(self, *arguments: str, **environment: str) -> Called:
         self.path.write_bytes(encode_lock(self.lock))
-        return call(*arguments, env={"IMAGELOCK_STORE": str(self.folder / "store")})
+        env = {"IMAGELOCK_STORE": str(self.folder / "store"), **environment}
+        return call(*arguments, env=env)
 
     def build(self) -> dict[str, Any]:
         done = self.call("build", str(self.path), "--output", f"oci:{self.folder}/out", "--json")
@@ -188,6 +189,39 @@ def test_it_runs_in_a_real_engine(site: Site, tmp_path: Path) -> None:
         engine.docker("pull", "--quiet", reference)
         command = ("run", "--rm", "--network", "none", reference, "sh", "-ec", SCRIPT)
         assert said(engine.docker(*command).stdout) == EXPECTED
+
+
+def test_it_is_rendered_for_engines_as_it_is_built(site: Site, tmp_path: Path) -> None:
+    done = site.call("render", str(site.path), str(tmp_path / "context"), "--for", "docker")
+    assert done.code == 0, done.err
+    dockerfile = (tmp_path / "context" / "Dockerfile").read_text()
+    assert "GREETING_HOME" in dockerfile
+    assert "/opt/venv/bin:/opt/conda/bin" in dockerfile
+
+
+@pytest.mark.slow
+@pytest.mark.root
+@pytest.mark.engine
+def test_an_engine_builds_the_same(site: Site) -> None:
+    # Without wheels: an engine unpacks them with modules that this small interpreter has not.
+    alone = Site(site.folder, replace(site.lock, pip=(), pythons=()))
+    commands = ("/opt/conda/bin/python -c 1", "pure", "greet", "hello", "echo $GREETING_HOME")
+    with running_engine() as engine:
+        done = alone.call(
+            *("build", str(alone.path), "--builder", "docker", "--output", "docker"),
+            DOCKER_HOST=engine.host,
+        )
+        assert done.code == 0, done.err
+        reference = done.out.strip().splitlines()[-1].partition("@")[0]
+        script = " && ".join(commands)
+        shown = engine.docker("run", "--rm", "--network", "none", reference, "sh", "-ec", script)
+    assert shown.stdout.splitlines() == [
+        "pure",
+        "/opt/conda/share/greeting",
+        "/opt/conda/bin:/opt/conda/sbin",
+        "/opt/conda",
+        "/opt/conda/share",
+    ]
 
 
 def test_it_says_what_conda_would_have_done(site: Site) -> None:

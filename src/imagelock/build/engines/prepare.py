@@ -11,6 +11,7 @@ from typing import Any, Final
 from imagelock.build.engines.packages import prepare_apt
 from imagelock.build.engines.squash import squashed_entries
 from imagelock.build.oci.cache import LayerCache
+from imagelock.build.oci.conda import activated
 from imagelock.build.oci.config import base_epoch, runtime_config
 from imagelock.build.oci.image import BuildContext, PlatformBuild
 from imagelock.build.oci.inside.scrub import _DROPPED, _EMPTIED, _HIDDEN
@@ -44,6 +45,7 @@ class Preparation:
     """One platform of a lock: what is read of its artifacts once, and where its tars are.
 
     ``trees`` gives the file of a step's tar by step key, of the base's by the empty text.
+    ``notes`` are those of the layers in them.
     """
 
     lock: Lock
@@ -52,6 +54,7 @@ class Preparation:
     scratch: Path
     dialect: Dialect
     trees: dict[str, Path] = field(default_factory=dict)
+    notes: list[dict[str, object]] = field(default_factory=list)
 
     def image(self) -> PlatformImage:
         """Fetch and read what is needed; tars are written to the scratch folder."""
@@ -68,7 +71,7 @@ class Preparation:
                 newest = max(newest, prepared.epoch)
             steps.append(prepared)
         config = base.config if base else None
-        runtime = runtime_config(config, plan.config)
+        runtime = runtime_config(config, activated(plan.config, self.notes))
         flat = self.dialect is not Dialect.BUILDKIT or not pulled
         return PlatformImage(
             plan=plan,
@@ -102,16 +105,19 @@ class Preparation:
         """Write the layer of a step that runs nothing, as the embedded builder packs it."""
         cache = LayerCache(self.context.store, Compression.GZIP)
         build = PlatformBuild(self.lock, plan, self.context, cache)
-        newest = EARLIEST
-        for number, made in enumerate(build.pure_layers(step)):
-            if number:
-                raise BuildError("is more than one layer", where=step.title)
-            path = self.context.store.path(hash_of(made.layer.descriptor.digest))
-            tree = self.scratch / step.key
-            _write(tree, layer_chunks(path, made.layer.descriptor.media_type))
-            self.trees[step.key] = tree
-            newest = made.epoch
-        return newest
+        made = [layer for layer in build.pure_layers(step) if not layer.empty]
+        files = [
+            (item.layer.descriptor, self.context.store.path(hash_of(item.layer.descriptor.digest)))
+            for item in made
+        ]
+        tree = self.trees[step.key] = self.scratch / step.key
+        if len(files) == 1:
+            descriptor, path = files[0]
+            _write(tree, layer_chunks(path, descriptor.media_type))
+        else:
+            _write(tree, tar_chunks(squashed_entries(files)))
+        self.notes += (item.notes for item in made)
+        return max((item.epoch for item in made), default=EARLIEST)
 
     def _read_base(self, plan: ImagePlan) -> BaseImage:
         if self.context.source_of is None:
