@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagelock.app.context import Context, ResolveOptions
 from imagelock.app.packages import PlatformPackages, pins_for, target_of
@@ -22,9 +23,13 @@ from imagelock.model.lock import (
     PipPin,
     PythonPin,
 )
+from imagelock.model.names import PipName
 from imagelock.model.platform import Platform
 from imagelock.model.python import PythonTarget
 from imagelock.model.spec import Spec
+
+if TYPE_CHECKING:
+    from imagelock.resolve.pip.installed import Installed
 
 
 @dataclass(slots=True, kw_only=True)
@@ -207,6 +212,18 @@ class Resolution:
             context=self.context,
             options=self.options,
             previous=self.previous,
+            installed=self._installed(platforms),
         )
         self.archives.update(section.archives)
         self.pip += section.pins
+
+    def _installed(
+        self, platforms: tuple[Platform, ...]
+    ) -> dict[Platform, dict[PipName, Installed]]:
+        """The Python distributions that conda brings, by platform."""
+        own = [pin for pin in self.conda if set(pin.platforms) & set(platforms)]
+        if not own:
+            return {}
+        from imagelock.app.sections.conda_pip import installed_by_conda
+
+        return installed_by_conda(own, self.archives, context=self.context, folder=self.spec_folder)

@@ -25,6 +25,7 @@ from imagelock.model.archives import (
 from imagelock.model.conda import CHANNEL_HOST, channel_url, parse_match_spec
 from imagelock.model.cutoff import cutoff
 from imagelock.model.errors import IntegrityError
+from imagelock.model.gpu import conda_bounds
 from imagelock.model.lock import PYTHON_ROOT, SPEC_ROOT, BasePin, CondaPin, Lock
 from imagelock.model.names import Sha256
 from imagelock.model.platform import Platform
@@ -99,6 +100,7 @@ class CondaSections:
         return CondaProblem(
             platform=platform,
             specs=tuple(sorted({self._located(text) for _, text in self.roots})),
+            constraints=conda_bounds(self.spec.gpu.cuda, self.spec.gpu.cudnn),
             channels=tuple(self._channels),
             virtual_packages=virtual_packages(
                 platform, libc=base.libc, cuda=self.spec.gpu.cuda, base=f"'{base.reference}'"

@@ -28,10 +28,11 @@ from imagelock.model.names import PipName, Sha256, pip_name, sha256
 from imagelock.model.platform import Platform
 from imagelock.model.python import PythonTarget
 from imagelock.model.spec import PipSpec
+from imagelock.resolve.pip.installed import Installed, resolve_beside
 from imagelock.resolve.pip.policy import Policy, Preference
 from imagelock.resolve.pip.ports import IndexFile
 from imagelock.resolve.pip.requirements import parse
-from imagelock.resolve.pip.resolution import Chosen, Resolution, resolve
+from imagelock.resolve.pip.resolution import Chosen, Resolution
 
 _PYPI_FILES: Final = WELL_KNOWN_ARCHIVES["pypi"]
 
@@ -84,10 +85,12 @@ def pip_section(
     context: Context,
     options: ResolveOptions,
     previous: Lock | None,
+    installed: Mapping[Platform, Mapping[PipName, Installed]] | None = None,
 ) -> PipSection:
     """Resolve the ``[pip]`` table for every target and join what agrees.
 
-    Pins of ``previous`` are preferred unless the options let them move. Raise what
+    Pins of ``previous`` are preferred unless the options let them move. ``installed`` is what
+    the image has without pip; no wheel replaces it. Raise what
     :func:`~imagelock.resolve.pip.resolution.resolve` raises, with the platform in its place.
     """
     if not spec.all_requirements or not targets:
@@ -102,7 +105,8 @@ def pip_section(
     ):
         for platform in sorted(targets):
             try:
-                resolutions[platform] = resolve(
+                resolutions[platform] = resolve_beside(
+                    (installed or {}).get(platform, {}),
                     spec.all_requirements,
                     constraints=spec.all_constraints,
                     overrides=spec.overrides,

@@ -62,6 +62,7 @@ class RattlerSolver:
                 "ask": "solve",
                 "channels": self._channels(problem),
                 "specs": problem.specs,
+                "constraints": problem.constraints,
                 "subdir": problem.platform.conda_subdir,
                 "virtual_packages": [
                     (item.name, item.version, item.build) for item in problem.virtual_packages

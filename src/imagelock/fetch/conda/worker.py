@@ -144,6 +144,7 @@ async def _solve(request: Json, channels: list[Sorted]) -> list[RepoDataRecord]:
     return await solve(
         channels,
         [MatchSpec(text, strict=True) for text in request["specs"]],
+        constraints=[MatchSpec(text, strict=True) for text in request["constraints"]],
         gateway=Gateway(cache_dir=request["scratch"]),
         platforms=[Subdir(request["subdir"]), Subdir("noarch")],
         locked_packages=[_preferred(fields, channels) for fields in request["preferred"]],

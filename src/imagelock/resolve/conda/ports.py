@@ -55,14 +55,15 @@ class VirtualPackage:
 class CondaProblem:
     """A solve: ``specs`` are match specs in normal form, ``channels`` URLs by priority.
 
-    ``preferred`` are records to keep where that is possible, ``cutoff`` the UTC time after
-    which packages do not exist.
+    ``constraints`` are match specs that ask for nothing. ``preferred`` are records to keep where
+    that is possible, ``cutoff`` the UTC time after which packages do not exist.
     """
 
     platform: Platform
     specs: tuple[str, ...]
     channels: tuple[str, ...]
     virtual_packages: tuple[VirtualPackage, ...]
+    constraints: tuple[str, ...] = ()
     priority: ChannelPriority = ChannelPriority.STRICT
     preferred: tuple[CondaRecord, ...] = ()
     cutoff: datetime | None = None
