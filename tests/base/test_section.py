@@ -82,7 +82,9 @@ def test_a_real_debian_from_layout_and_registry(
     assert by_registry.pin.digest == by_layout.pin.digest
     assert by_registry.pin.libc == "glibc 2.36"
     assert by_registry.contents.pythons == (
-        FoundPython(version="3.11.2", executable="/usr/bin/python3.11"),
+        FoundPython(
+            version="3.11.2", executable="/usr/bin/python3.11", links=("/usr/bin/python3",)
+        ),
     )
     status = by_registry.pin.dpkg_status
     assert status is not None
@@ -137,7 +139,7 @@ def test_damaged_records_are_computed_again(context: Context, tmp_path: Path) ->
     small_layout(tmp_path / "base", b"first")
     base = LayoutBase(layout="oci:base")
     first = section(base, context, tmp_path)
-    (record,) = (context.store.root / "records" / "base-contents-2").iterdir()
+    (record,) = (context.store.root / "records" / "base-contents-3").iterdir()
     for text in (b"", b"{}", b'{"contents": "x"}', json.dumps({"contents": "0" * 64}).encode()):
         record.write_bytes(text)
         assert section(base, context, tmp_path) == first

@@ -135,7 +135,6 @@ def test_unknown_keys_come_with_a_guess(line: str, hint: str) -> None:
     ("toml", "place"),
     [
         ('pip.allow-sdist = ["a"]', "1:5: pip.allow-sdist"),
-        ('pip.python-exec = "/usr/bin/python3"', "1:5: pip.python-exec"),
     ],
 )
 def test_what_no_stage_can_do_is_refused(toml: str, place: str) -> None:

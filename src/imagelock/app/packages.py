@@ -93,7 +93,12 @@ class PlatformPackages:
         base = self.base
         roots: tuple[str, ...] = ()
         if self.spec.needs_python and not self.spec.has_conda:
-            roots = python_roots(self.spec.python, base.contents, self._candidate)
+            roots = python_roots(
+                self.spec.python,
+                base.contents,
+                self._candidate,
+                executable=self.spec.pip.python_exec,
+            )
         if not (self.spec.apt.packages or roots):
             return AptSection(installed=base.installed)
         if not self._all_sources:

@@ -13,6 +13,7 @@ from imagelock.app.sections.conda import CondaSections, conda_python
 from imagelock.app.sections.python import python_section
 from imagelock.lock import Section
 from imagelock.model.archives import Archive
+from imagelock.model.errors import UsageError
 from imagelock.model.lock import (
     AptIndexPin,
     AptPin,
@@ -161,7 +162,13 @@ class Resolution:
         if self.spec.needs_python and self.spec.has_conda:
             self._keep_or_find_python(platform)
         elif self.spec.needs_python:
-            python = python_section(self.spec.python, base.contents, packages.pins, platform)
+            python = python_section(
+                self.spec.python,
+                base.contents,
+                packages.pins,
+                platform,
+                executable=self.spec.pip.python_exec,
+            )
             self.pythons.append(python)
         return base.pin
 
@@ -176,6 +183,12 @@ class Resolution:
     def _keep_or_find_python(self, platform: Platform) -> None:
         """Conda's interpreter follows from its packages; any other is kept."""
         if self.spec.has_conda:
+            if self.spec.pip.python_exec is not None:
+                raise UsageError(
+                    "expected none with conda packages: the image's Python is conda's",
+                    where="pip.python-exec",
+                    hint="leave it out, or put the conda packages into an image of their own",
+                )
             own = [pin for pin in self.conda if platform in pin.platforms]
             self.pythons.append(conda_python(own, platform))
         elif self.previous is not None:

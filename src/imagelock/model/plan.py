@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from imagelock.model.archives import Artifact
 from imagelock.model.lock import AptPin, AptRemoval, BasePin, CondaPin, PipPin, PythonPin
-from imagelock.model.names import Sha256
+from imagelock.model.names import PipName, Sha256
 from imagelock.model.platform import Platform
 from imagelock.model.spec import CopyRule, RunRule, Secret, SourceRule
 
@@ -119,11 +119,13 @@ class WheelsStep(Step):
     """Wheels unpacked under one prefix: a big one alone, or the small ones together.
 
     ``prefix`` is a virtual environment's; empty, they go where the interpreter itself looks.
+    ``replaces`` are the names whose distributions of the base have to go there first.
     """
 
     python: PythonPin
     prefix: str
     wheels: tuple[PipPin, ...]
+    replaces: tuple[PipName, ...] = ()
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:

@@ -22,8 +22,14 @@ class PythonTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundPython:
-    """An interpreter that a base or a package set provides."""
+    """An interpreter that a base or a package set provides.
+
+    ``links`` are other paths that lead to it. ``venv``: it is the link of a virtual environment,
+    which is used only where a spec names it.
+    """
 
     version: str
     executable: str
     implementation: str = "cpython"
+    links: tuple[str, ...] = ()
+    venv: bool = False

@@ -32,6 +32,11 @@ def pythons_of_packages(pins: Iterable[AptPin]) -> tuple[FoundPython, ...]:
         if match is None or exact is None:
             continue
         minor = f"3.{match[1]}"
-        python = FoundPython(version=exact, executable=f"/usr/bin/python{minor}")
-        found.append((not f"{default}.".startswith(f"{minor}."), -int(match[1]), python))
+        is_default = f"{default}.".startswith(f"{minor}.")
+        python = FoundPython(
+            version=exact,
+            executable=f"/usr/bin/python{minor}",
+            links=("/usr/bin/python3",) if is_default else (),
+        )
+        found.append((not is_default, -int(match[1]), python))
     return tuple(python for _is_other, _minor, python in sorted(found, key=lambda item: item[:2]))

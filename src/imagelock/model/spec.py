@@ -267,7 +267,8 @@ class Spec:
     @property
     def needs_python(self) -> bool:
         """Whether the image must have an interpreter: it is asked for, or packages need one."""
-        return self.has_pip or self.python is not None
+        named = self.python is not None or self.pip.python_exec is not None
+        return self.has_pip or named
 
     @property
     def has_conda(self) -> bool:

@@ -116,7 +116,7 @@ def _pip_steps(lock: Lock, platform: Platform) -> Iterator[AnyStep]:
     small, big = split_wheels(tuple(wheels))
     groups = [("pip: " + _count(len(small), "package"), small)] if small else []
     groups += [(f"pip: {pin.name} {pin.version}", (pin,)) for pin in big]
-    for title, group in groups:
+    for number, (title, group) in enumerate(groups):
         yield WheelsStep(
             title=title,
             key=step_key(
@@ -130,6 +130,8 @@ def _pip_steps(lock: Lock, platform: Platform) -> Iterator[AnyStep]:
             python=python,
             prefix=prefix,
             wheels=group,
+            # The lowest layer makes room for all: what is cleared above would hide what lies below.
+            replaces=tuple(pin.name for pin in wheels) if not prefix and number == 0 else (),
         )
 
 

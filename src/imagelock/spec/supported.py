@@ -14,7 +14,6 @@ from imagelock.spec.positions import KeyPath
 
 NOT_YET: Final[tuple[KeyPath, ...]] = (
     ("pip", "allow-sdist"),
-    ("pip", "python-exec"),
 )
 """Fields that are refused unless empty."""
 

@@ -36,7 +36,7 @@ __all__ = [
     "image_source",
 ]
 
-_RECORDS: Final = "base-contents-2"
+_RECORDS: Final = "base-contents-3"
 _PARALLEL: Final = 4
 
 
@@ -71,7 +71,7 @@ def base_section(
         image = source.image(reference, digest, platform)
         _check_age(reference, image, options.as_of)
     contents = contents_of_image(source, reference, digest, platform, context=context, image=image)
-    if spec.has_pip and contents.has_venv:
+    if spec.has_pip and spec.pip.python_exec is None and contents.has_venv:
         from imagelock.plan.image import VENV
 
         raise UsageError(

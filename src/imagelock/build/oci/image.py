@@ -24,6 +24,7 @@ from imagelock.build.oci.config import (
     runtime_config,
 )
 from imagelock.build.oci.foreign import refuse_unrunnable
+from imagelock.build.oci.interpreter import Occupied, room_for
 from imagelock.build.oci.output import Blob
 from imagelock.build.oci.pure import PureLayers
 from imagelock.build.oci.runs import RunBuilder, run_key
@@ -52,6 +53,7 @@ from imagelock.model.plan import (
     ImagePlan,
     RunStep,
     SourceStep,
+    WheelsStep,
 )
 from imagelock.ports import ImageSource, NoProgress, Progress
 
@@ -117,12 +119,14 @@ class PlatformBuild:
         self._base_layers: tuple[BuiltLayer, ...] = ()
         self._made: list[CachedLayer] = []
         self._sandbox: Sandbox | None = None
+        self._room = Occupied()
         self._beside: Beside
 
     def run(self) -> MadeImage:
         """Make what is not there yet. IntegrityError for wrong bytes, BuildError for the rest."""
         if not self._plan.bootstrapped:
             self._read_base()
+            self._room = room_for(self._plan, self._context.store, self._base_layers, self._blob)
         # What runs no code is made beside what does. Sandboxes start from this thread alone:
         # they die with the thread that started them.
         with ThreadPoolExecutor(_PURE_THREADS) as workers:
@@ -153,7 +157,10 @@ class PlatformBuild:
             conda = CondaLayers(self._cache)
             return conda.find(step) or conda.build(step, self._files(step))
         pure = PureLayers(
-            cache=self._cache, folder=self._context.folder, aliases=self._aliases(step)
+            cache=self._cache,
+            folder=self._context.folder,
+            aliases=self._aliases(step),
+            occupied=self._room if isinstance(step, WheelsStep) else Occupied(),
         )
         return pure.find(step) or pure.build(step, self._files(step))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from imagelock.build.oci.cache import CachedLayer, LayerCache
@@ -14,8 +14,8 @@ from imagelock.build.oci.copies import (
     source_entries,
     through_aliases,
 )
+from imagelock.build.oci.interpreter import Occupied, scheme_of
 from imagelock.layers.entries import EARLIEST, Entry, Layer, with_parents
-from imagelock.layers.scheme import Scheme
 from imagelock.layers.venv import venv_layer, wheels_layer
 from imagelock.layers.wheel import Wheel
 from imagelock.model.errors import BuildError
@@ -27,22 +27,27 @@ class PureLayers:
     """Finds and makes the layers that depend on their own inputs alone.
 
     ``aliases`` are folders that are links in the image (merged-/usr), with what they lead to.
+    ``occupied`` is what the base has where wheels go, unless that is an environment of ours.
     """
 
     cache: LayerCache
     folder: Path
     aliases: tuple[tuple[str, str], ...] = ()
+    occupied: Occupied = field(default_factory=Occupied)
 
     def find(self, step: AnyStep) -> tuple[CachedLayer, ...] | None:
         """The step's layer if it was made before."""
         found = self.cache.find(self._key(step), step.title)
+        if found and self._clears(step):
+            return (self._clearing(), found)
         return (found,) if found else None
 
     def build(self, step: AnyStep, files: Mapping[str, Path]) -> tuple[CachedLayer, ...]:
         """Make the step's layer; ``files`` gives its artifacts by sha256."""
         key = self._key(step)
         if isinstance(step, WheelsStep):
-            return (self._wheels(key, step, files),)
+            made = self._wheels(key, step, files)
+            return (self._clearing(), made) if self._clears(step) else (made,)
         if isinstance(step, VenvStep):
             venv = venv_layer(step.python, step.prefix, system_packages=step.system_packages)
             return (self.cache.make(key, step.title, venv),)
@@ -52,12 +57,17 @@ class PureLayers:
             return (self.cache.make(key, step.title, layer),)
         raise BuildError(f"not supported yet: {step.title}", where=step.title)
 
+    def _clears(self, step: AnyStep) -> bool:
+        return isinstance(step, WheelsStep) and bool(step.replaces and self.occupied.gone)
+
+    def _clearing(self) -> CachedLayer:
+        """What takes away the distributions of the base that are replaced."""
+        key = self.cache.key("clear", *self.occupied.gone, *map(str, self.occupied.folders))
+        title = "pip: what is replaced"
+        return self.cache.find(key, title) or self.cache.make(key, title, self.occupied.clearing())
+
     def _wheels(self, key: str, step: WheelsStep, files: Mapping[str, Path]) -> CachedLayer:
-        python = step.python
-        if step.prefix:
-            scheme = Scheme.of_venv(step.prefix, python.version)
-        else:
-            scheme = Scheme.of_interpreter(python.executable, python.version)
+        scheme = scheme_of(step)
         with ExitStack() as stack:
             wheels = []
             for pin in step.wheels:
@@ -69,13 +79,15 @@ class PureLayers:
                     archive_size=pin.artifact.size,
                 )
                 wheels.append((wheel, pin.requested))
-            return self.cache.make(key, step.title, wheels_layer(wheels, scheme))
+            layer = wheels_layer(wheels, scheme)
+            layer = replace(layer, entries=self.occupied.kept(layer.entries))
+            return self.cache.make(key, step.title, layer)
 
     def _key(self, step: AnyStep) -> str:
         if isinstance(step, CopyStep | SourceStep):
             content = entries_digest(self._copied(step))
             return self.cache.key("pure", step.key, content)
-        return self.cache.key("pure", step.key)
+        return self.cache.key("pure", step.key, *map(str, self.occupied.folders))
 
     def _copied(self, step: CopyStep | SourceStep) -> list[Entry]:
         if isinstance(step, CopyStep):

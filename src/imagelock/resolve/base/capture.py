@@ -49,7 +49,7 @@ _RULES: Final = (
     _Rule(r"etc/apt/preferences\.d/[^/]+", limit=_MIB),
     _Rule(r"(?:etc|usr|opt|var)/.+\.(?:gpg|asc|pgp)", limit=_MIB // 2, or_none=True),
     _Rule(r"(?:usr/)?bin/dpkg"),
-    _Rule(r"opt/venv/pyvenv\.cfg"),
+    _Rule(r"(?:.+/)?pyvenv\.cfg"),
     _Rule(r"(?:.+/)?bin/python3\.\d+", search=_PYTHON_VERSION),
     _Rule(r"(?:.+/)?lib(?:64)?/(?:[^/]+/)?libpython3\.\d+\.so\.1\.0", search=_PYTHON_VERSION),
     _Rule(r"(?:.+/)?include/python3\.\d+/patchlevel\.h", limit=_MIB),

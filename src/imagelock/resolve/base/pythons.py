@@ -46,10 +46,41 @@ def found_pythons(
         version = next(fitting, None)
         if version is not None:
             rank = (order.get(folder, len(order)), folder, _minor_key(match["minor"]))
-            found.append((rank, FoundPython(version=version, executable=f"/{name}")))
+            python = FoundPython(
+                version=version, executable=f"/{name}", links=_links(tree, name, folders)
+            )
+            found.append((rank, python))
     default = _default_minors(tree, folders)
     found.sort(key=lambda pair: (pair[0][0], pair[1].executable not in default, pair[0]))
-    return tuple(python for _rank, python in found)
+    pythons = tuple(python for _rank, python in found)
+    return (*pythons, *_venvs(tree, pythons))
+
+
+def _links(tree: Tree, name: str, folders: list[str | None]) -> tuple[str, ...]:
+    """The paths in its folder and in those of PATH that lead to an interpreter."""
+    places = dict.fromkeys((name.rpartition("/")[0], *(folder for folder in folders if folder)))
+    paths = (f"{place}/{link}" for place in places for link in ("python", "python3"))
+    return tuple(sorted(f"/{path}" for path in paths if tree.resolve(path) == name))
+
+
+def _venvs(tree: Tree, pythons: tuple[FoundPython, ...]) -> tuple[FoundPython, ...]:
+    """The virtual environments over these interpreters (PEP 405), by the path of their own."""
+    by_path = {python.executable: python for python in pythons}
+    found = []
+    for name, _file in tree.files():
+        prefix, _, file = name.rpartition("/")
+        if file != "pyvenv.cfg":
+            continue
+        links = {f"/{prefix}/bin/{link}" for link in ("python", "python3")}
+        over = next((by_path.get(f"/{tree.resolve(link[1:])}") for link in sorted(links)), None)
+        if over is not None:
+            path = f"/{prefix}/bin/python"
+            minor = f"/{prefix}/bin/python{'.'.join(over.version.split('.')[:2])}"
+            others = tuple(sorted({*links, minor} - {path}))
+            found.append(
+                FoundPython(version=over.version, executable=path, links=others, venv=True)
+            )
+    return tuple(found)
 
 
 def _minor_key(minor: str) -> tuple[int, ...]:

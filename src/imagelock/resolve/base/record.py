@@ -31,7 +31,7 @@ def _contents(table: dict[str, Any]) -> BaseContents:
     release = table["os_release"]
     return BaseContents(
         libc=table["libc"],
-        pythons=tuple(FoundPython(**python) for python in table["pythons"]),
+        pythons=tuple(_python(python) for python in table["pythons"]),
         os_release=OsRelease(**release) if release else None,
         dpkg_status=_bytes(table["dpkg_status"]),
         dpkg_usable=table["dpkg_usable"],
@@ -42,6 +42,10 @@ def _contents(table: dict[str, Any]) -> BaseContents:
         merged_usr=table["merged_usr"],
         has_venv=table["has_venv"],
     )
+
+
+def _python(table: dict[str, Any]) -> FoundPython:
+    return FoundPython(**{**table, "links": tuple(table["links"])})
 
 
 def _source(table: dict[str, Any]) -> BaseAptSource:

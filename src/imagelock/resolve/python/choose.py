@@ -6,6 +6,7 @@ default ``python3``; another ``python3.X`` of the suite. Never the host's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -22,20 +23,29 @@ if TYPE_CHECKING:
 Available = Callable[[str], str | None]
 """The version of a Debian package that could be installed, or None."""
 
+_OF_DEBIAN: Final = re.compile(r"/usr/bin/python3?(\.\d+)?\Z")
 _MINORS: Final = tuple(f"3.{minor}" for minor in range(40, 5, -1))
 
 
 def python_roots(
-    wanted: str | None, contents: BaseContents, available: Available
+    wanted: str | None,
+    contents: BaseContents,
+    available: Available,
+    *,
+    executable: str | None = None,
 ) -> tuple[str, ...]:
     """The Debian packages to add so that the image has a fitting interpreter.
 
-    Empty when the base has one; ``python3`` when it is the suite's default that fits, else
-    ``python3.X``. NoSolution, with the versions there are, when nothing fits.
+    Empty when the base has one (called ``executable``, if that is given); ``python3`` when it is
+    the suite's default that fits, else ``python3.X``. NoSolution, with the versions there are,
+    when nothing fits.
     """
     specifiers = _specifiers(wanted)
-    if any(_fits(python.version, specifiers) for python in contents.pythons):
+    candidates = _named(contents.pythons, executable)
+    if any(_fits(python.version, specifiers) for python in candidates):
         return ()
+    if executable is not None and not _OF_DEBIAN.match(executable):
+        raise _not_there(executable, wanted, contents.pythons)
     offered: list[str] = []
     for name in ("python3", *(f"python{minor}" for minor in _MINORS)):
         version = _exact(name, available)
@@ -51,10 +61,13 @@ def choose_python(
     contents: BaseContents,
     packages: Iterable[AptPin],
     platform: Platform,
+    *,
+    executable: str | None = None,
 ) -> PythonPin:
     """The interpreter of the image, once its packages are known. NoSolution when none fits.
 
-    A Debian package of the image replaces what the base had under the same path.
+    A Debian package of the image replaces what the base had under the same path. Only an
+    interpreter called ``executable`` counts, if that is given.
     """
     specifiers = _specifiers(wanted)
     pins = tuple(packages)
@@ -65,7 +78,7 @@ def choose_python(
     of_base = [from_apt.get(python.executable, python) for python in contents.pythons]
     known = {python.executable for python in of_base}
     added = [python for path, python in from_apt.items() if path not in known]
-    for python in (*of_base, *added):
+    for python in _named((*of_base, *added), executable):
         if not _fits(python.version, specifiers):
             continue
         is_base = python.executable in in_base_set or (
@@ -78,7 +91,16 @@ def choose_python(
             executable=python.executable,
             platforms=(platform,),
         )
+    if executable is not None:
+        raise _not_there(executable, wanted, (*of_base, *added))
     raise _nothing_fits(wanted, (*of_base, *added), [])
+
+
+def _named(pythons: Iterable[FoundPython], executable: str | None) -> tuple[FoundPython, ...]:
+    """Those called so; without a name all but those of virtual environments."""
+    if executable is None:
+        return tuple(python for python in pythons if not python.venv)
+    return tuple(python for python in pythons if executable in {python.executable, *python.links})
 
 
 def _exact(name: str, available: Available) -> str | None:
@@ -130,6 +152,16 @@ def _nothing_fits(
         where="python",
         hint="choose another `python`, or a base that has it, such as "
         f"image = 'python:{_minor_of(wanted)}-slim' or another distribution",
+    )
+
+
+def _not_there(executable: str, wanted: str | None, found: Iterable[FoundPython]) -> NoSolution:
+    has = [f"{python.version} ({python.executable})" for python in found]
+    asked = f"Python {wanted} as " if wanted else ""
+    return NoSolution(
+        f"expected {asked}'{executable}', but the image has {', '.join(has) or 'no Python'}",
+        where="pip.python-exec",
+        hint="name one of these, or leave `python-exec` away to install into an environment",
     )
 
 
