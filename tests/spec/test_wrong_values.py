@@ -208,9 +208,9 @@ train.toml:1:27: copy[0].to: expected an absolute path, got 'x'
 train.toml:1:1: source: expected 'root', which is missing
   hint: add root = "src"\
 """)),
-        ("source = { root = 'src', mode = 'loaded-modules' }", snapshot("""\
-train.toml:1:33: source.mode: 'loaded-modules' is not supported yet
-  hint: use 'all'\
+        ("source = { root = 'src', entry = ['a.py'] }", snapshot("""\
+train.toml:1:34: source.entry: expected none, since mode is 'all'
+  hint: write mode = "loaded-modules"\
 """)),
         ("builder.options = {level = 1}", snapshot("""\
 train.toml:1:19: builder.options: the builder 'oci' has no option 'level'

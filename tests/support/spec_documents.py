@@ -78,7 +78,13 @@ VALUES: Final[dict[Path, tuple[Any, ...]]] = {
         [_COPY, {"from": "c", "to": "/d"}],
         [{"from": "c", "to": "/d"}, _COPY],
     ),
-    ("source",): ({"root": "src"}, {"root": "lib"}, {"root": "src", "mode": "none"}),
+    ("source",): (
+        {"root": "src"},
+        {"root": "lib"},
+        {"root": "src", "mode": "none"},
+        {"root": "src", "mode": "loaded-modules"},
+        {"root": "src", "mode": "loaded-modules", "entry": ["a.py"]},
+    ),
     ("run",): (
         [{"commands": ["a", "b"]}],
         [{"commands": ["b", "a"]}],

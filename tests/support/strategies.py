@@ -232,7 +232,12 @@ specs = st.builds(
     image=st.just(ImageConfig()) | image_configs,
     copies=_unique(st.builds(CopyRule, source=contained_paths, target=absolute_paths)),
     source=st.none()
-    | st.builds(SourceRule, root=contained_paths, mode=st.sampled_from(SourceMode)),
+    | st.builds(
+        SourceRule,
+        root=contained_paths,
+        mode=st.sampled_from(SourceMode),
+        entry=st.lists(contained_paths, max_size=2, unique=True).map(lambda e: tuple(sorted(e))),
+    ),
     runs=_unique(st.builds(RunRule, commands=_tuples(any_text), network=st.booleans())),
     secrets=st.lists(
         st.builds(Secret, id=names, source=any_text, target=absolute_paths),

@@ -199,6 +199,7 @@ def normalise_spec(spec: Spec) -> Spec:
         pip=pip,
         conda=dataclasses.replace(spec.conda, packages=_ordered(spec.conda.packages)),
         image=dataclasses.replace(spec.image, labels=_ordered(spec.image.labels)),
+        source=spec.source and dataclasses.replace(spec.source, entry=_ordered(spec.source.entry)),
         builder=dataclasses.replace(spec.builder, options=_by_key(spec.builder.options)),
         env=_ordered(spec.env),
         platforms=_ordered(spec.platforms),

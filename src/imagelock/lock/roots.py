@@ -152,6 +152,7 @@ SOURCE: Final = Table(
     SourceRule,
     Field("root", "root", COPIED, "The source folder, relative to the context."),
     Field("mode", "mode", Choice(SourceMode), "What of it is copied."),
+    Field("entry", "entry", Strings(COPIED), "What is started: its imports are loaded."),
 )
 RUN: Final = Table(
     RunRule,

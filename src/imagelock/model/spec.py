@@ -206,10 +206,15 @@ class CopyRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRule:
-    """The ``[source]`` table."""
+    """The ``[source]`` table.
+
+    ``entry`` are files or folders below ``root`` whose imports say what is loaded, sorted; with
+    none it is the Python files directly in ``root``.
+    """
 
     root: str
     mode: SourceMode = SourceMode.ALL
+    entry: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

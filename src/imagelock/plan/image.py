@@ -178,6 +178,7 @@ def _file_steps(lock: Lock) -> Iterator[AnyStep]:
                 root=roots.source.root,
                 mode=str(roots.source.mode),
                 target=target,
+                **({"entry": list(roots.source.entry)} if roots.source.entry else {}),
             ),
             rule=roots.source,
             target=target,

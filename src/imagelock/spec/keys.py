@@ -157,6 +157,8 @@ KEYS: Final[dict[type, tuple[Key, ...]]] = {
         _key("root", "The folder, relative to the spec.", place.INSIDE_PATH,
              example='root = "src"'),
         _key("mode", "What of it is copied."),
+        _key("entry", "What is started, relative to root: its imports say what is loaded.",
+             place.INSIDE_PATH),
     ),
     model.RunRule: (
         _key("commands", "Commands for /bin/sh -e, in order.", text.SOME_TEXT, **_ARGV,

@@ -14,7 +14,7 @@ from imagelock.spec.findings import Finding, quoted
 from imagelock.spec.positions import KeyPath
 from imagelock.spec.rule import Rule, RuleBroken
 from imagelock.spec.rules_apt import check_components
-from imagelock.spec.rules_builder import check_builder_options
+from imagelock.spec.rules_builder import check_builder_options, check_entry
 from imagelock.spec.rules_conda import check_channels
 from imagelock.spec.rules_gpu import with_driver, with_pytorch_index
 from imagelock.spec.rules_text import check_tag_format
@@ -58,6 +58,7 @@ _CHECKS: Final[dict[type, Callable[[Any], None]]] = {
     model.CondaSpec: check_channels,
     model.AptSource: lambda source: check_components(source.suites, source.components),
     model.BuilderChoice: check_builder_options,
+    model.SourceRule: check_entry,
 }
 """What the fields of one table must be together."""
 

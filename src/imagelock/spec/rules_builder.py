@@ -1,11 +1,11 @@
-"""Rules for `[builder]`: which options a builder has."""
+"""Rules for `[builder]` and `[source]`: what their keys must be together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-from imagelock.model.spec import BuilderChoice
+from imagelock.model.spec import BuilderChoice, SourceMode, SourceRule
 from imagelock.spec.findings import quoted
 from imagelock.spec.rule import RuleBroken
 
@@ -28,3 +28,10 @@ def check_builder_options(builder: BuilderChoice) -> None:
             listed = ", ".join(map(repr, known[key]))
             msg = f"expected {key} to be one of {listed}, got {value!r}"
             raise RuleBroken(msg, key="options")
+
+
+def check_entry(rule: SourceRule) -> None:
+    """Entries say which modules are loaded, and nothing to another mode."""
+    if rule.entry and rule.mode is not SourceMode.LOADED_MODULES:
+        msg = f"expected none, since mode is {quoted(rule.mode)}"
+        raise RuleBroken(msg, key="entry", hint='write mode = "loaded-modules"')

@@ -17,9 +17,7 @@ NOT_YET: Final[tuple[KeyPath, ...]] = (
 )
 """Fields that are refused unless empty."""
 
-ONLY: Final[dict[KeyPath, tuple[str, ...]]] = {
-    ("source", "mode"): ("all", "none"),
-}
+ONLY: Final[dict[KeyPath, tuple[str, ...]]] = {}
 """Fields of which so far only these values work."""
 
 REQUIREMENTS_OPTIONS: Final = {

@@ -7,13 +7,15 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from imagelock.build.oci.ignore import Ignore
+from imagelock.build.oci.modules import loaded_modules
 from imagelock.fetch.store import file_chunks
-from imagelock.layers.entries import Entry, Kind, sort_key
+from imagelock.layers.entries import Entry, Kind, parents, sort_key
 from imagelock.model.errors import Problem, SpecError
-from imagelock.model.spec import CopyRule, SourceRule
+from imagelock.model.spec import CopyRule, SourceMode, SourceRule
 
 
 def copied_entries(folder: Path, rules: Iterable[CopyRule]) -> list[Entry]:
@@ -32,13 +34,32 @@ def copied_entries(folder: Path, rules: Iterable[CopyRule]) -> list[Entry]:
 def source_entries(folder: Path, rule: SourceRule, target: str) -> list[Entry]:
     """The source folder below ``target``, sorted, without what ignore files leave out.
 
-    SpecError for a root that is no folder below the context or a link that leads out of it.
+    In the mode ``loaded-modules`` it is the modules that its entries may load. SpecError for a
+    root that is no folder below the context or a link that leads out of it.
     """
     root = _inside(folder, rule.root, "source.root")
     if not root.is_dir():
         raise _problem("source.root", f"'{rule.root}' is no folder")
     found = list(_source(root, "", target.strip("/"), Ignore(root)))
+    if rule.mode is SourceMode.LOADED_MODULES:
+        found = _loaded(found, target.strip("/"), rule)
     return sorted(found, key=lambda entry: sort_key(entry.path))
+
+
+def _loaded(entries: list[Entry], target: str, rule: SourceRule) -> list[Entry]:
+    """The modules among the entries that are loaded, and the folders above them; no links."""
+    lead = f"{target}/" if target else ""
+    files = {entry.path.removeprefix(lead): entry for entry in entries if entry.kind is Kind.FILE}
+    taken = loaded_modules(
+        {path: partial(_whole, entry) for path, entry in files.items()}, rule.entry, root=rule.root
+    )
+    kept = {files[path].path for path in taken}
+    kept |= {folder for path in kept for folder in parents(path)}
+    return [entry for entry in entries if entry.path in kept]
+
+
+def _whole(entry: Entry) -> bytes:
+    return b"".join(entry.content)
 
 
 def through_aliases(entries: list[Entry], aliases: Iterable[tuple[str, str]]) -> list[Entry]:
