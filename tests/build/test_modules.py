@@ -28,8 +28,7 @@ PROJECT = {
     "unused.py": "",
     "flows/__init__.py": "from .version import VERSION\n",
     "flows/version.py": "VERSION = 1\n",
-    "flows/model.py": "from ..nowhere import x\n" * 0
-    + "from . import layers\nfrom .deep.er import *\n",
+    "flows/model.py": "from . import layers\nfrom .deep.er import *\n",
     "flows/layers.py": "def f():\n    import flows.lazy\n",
     "flows/lazy.py": "import importlib\nimportlib.import_module('flows.named')\n",
     "flows/named.py": "",

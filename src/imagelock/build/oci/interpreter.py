@@ -29,7 +29,7 @@ from imagelock.layers.entries import (
     with_parents,
 )
 from imagelock.layers.scheme import Scheme
-from imagelock.layers.untar import read_tar
+from imagelock.layers.untar import Readable, read_tar
 from imagelock.model.errors import BuildError
 from imagelock.model.image import BuiltLayer, Descriptor
 from imagelock.model.names import PipName, pip_name
@@ -129,7 +129,7 @@ class _Found:
         with open_layer(path, descriptor.media_type) as tar:
             self._read(tar, descriptor.digest)
 
-    def _read(self, tar: IO[bytes], where: str) -> None:
+    def _read(self, tar: Readable | IO[bytes], where: str) -> None:
         prefix = f"{self.scheme.prefix}/" if self.scheme.prefix else ""
         above = {self.scheme.prefix, *parents(self.scheme.prefix)}
         hidden: list[str] = []
