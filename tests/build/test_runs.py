@@ -13,6 +13,7 @@ import pytest
 from build.conftest import Site
 from build.images import in_image
 from imagelock.build.oci.builder import OciBuilder
+from imagelock.build.oci.compare import Difference
 from imagelock.model.errors import BuildError, SpecError
 from imagelock.model.lock import Lock
 from imagelock.model.spec import CopyRule, ImageConfig, RunRule, Secret, SourceRule
@@ -50,6 +51,26 @@ def test_a_run_is_cached_by_commands_environment_and_what_lies_below(site: Site)
     assert two.image.layers[-1].cached
     changed = replace(lock, roots=replace(lock.roots, env=(("GREETING", "bye"),)))
     assert not site.image(changed).image.layers[-1].cached
+
+
+def test_check_runs_names_every_file_that_differs_of_each_run(site: Site) -> None:
+    lock = running(site, "echo same > /etc/a; head -c 8 /dev/urandom > /etc/random")
+    steady = RunRule(commands=("echo same > /etc/b",))
+    unsteady = RunRule(commands=("date +%N > /etc/now; touch /etc/at-$(date +%N)",))
+    lock = replace(lock, roots=replace(lock.roots, runs=(*lock.roots.runs, steady, unsteady)))
+    found: list[Difference] = []
+    context = replace(site.context(), run_checked=found.extend)
+    made = OciBuilder().images(lock, [], context=context)[0]
+    assert [one.path for one in found if "at-" not in one.path] == ["/etc/random", "/etc/now"]
+    assert len(found) == 4
+    assert {one.layer[:5] for one in found} == {"run 1", "run 3"}
+    # What was compared is the layer that is used from now on.
+    again = site.image(lock)
+    assert again.image.manifest == made.image.manifest
+    # A run that was made before is made once more.
+    found.clear()
+    OciBuilder().images(lock, [], context=context)
+    assert len(found) == 4
 
 
 def test_check_names_the_file_that_differs(site: Site) -> None:

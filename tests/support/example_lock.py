@@ -164,7 +164,7 @@ def example_spec() -> Spec:
             CopyRule(source="conf/app.ini", target="/app/conf/"),
             CopyRule(source="a b", target="/app/c"),
         ),
-        source=SourceRule(root="src", mode=SourceMode.LOADED_MODULES),
+        source=SourceRule(root="src", mode=SourceMode.LOADED_MODULES, entry=("train.py",)),
         runs=(RunRule(commands=("make -C /opt/thing", "true"), network=True),),
         secrets=(Secret(id="netrc", source="~/.netrc", target="/run/secrets/netrc"),),
         builder=BuilderChoice(

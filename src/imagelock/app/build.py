@@ -22,6 +22,7 @@ from imagelock.plan import plan_image
 if TYPE_CHECKING:
     from imagelock.build.oci.builder import BuildContext
     from imagelock.build.oci.cache import SharedLayers
+    from imagelock.build.oci.compare import Difference
     from imagelock.model.plan import ImagePlan
     from imagelock.ports import Builder, ImageSource
 
@@ -92,13 +93,15 @@ def build(
     said: Callable[[str], None] = lambda _line: None,
     cache_from: str | None = None,
     cache_to: str | None = None,
+    run_checked: Callable[[tuple[Difference, ...]], None] | None = None,
 ) -> BuildResult:
     """Build with the named builder (default: the spec's) and write to ``output``.
 
     ``said`` is told of the steps that an engine is at.
 
     ``cache_from`` and ``cache_to`` are repositories (``registry/name``) that a team shares layers
-    in: read, and written to, only where the user names them.
+    in: read, and written to, only where the user names them. With ``run_checked`` every run is made
+    twice, and it is told in what each was unlike itself.
     """
     chosen = _builder(builder_name(order, builder))
     return chosen.build(
@@ -110,6 +113,7 @@ def build(
             said=said,
             shared_from=_shared_layers(cache_from, context),
             shared_to=_shared_layers(cache_to, context),
+            run_checked=run_checked,
         ),
         tag=order.tag,
         reference=order.reference,

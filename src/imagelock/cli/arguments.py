@@ -123,6 +123,9 @@ def _build(commands: Commands, common: argparse.ArgumentParser) -> None:
         help="build twice, and compare with each other and with the recorded digests",
     )
     build.add_argument(
+        "--check-runs", action="store_true", help="make every [[run]] twice, and compare"
+    )
+    build.add_argument(
         "--push", action="store_true", help="push it to the spec's registry; also --output registry"
     )
     build.add_argument(

@@ -14,9 +14,8 @@ from imagelock.model.lock import LOCK_VERSION, NEWEST_RECIPE, Lock
 from imagelock.model.spec import Spec
 from imagelock.model.toml import toml_type
 
-TOP_KEYS: Final = frozenset(
-    {"version", "recipe", "context", "roots", *(section.key for section in SECTIONS)}
-)
+_FIRST_KEYS: Final = ("version", "recipe", "context", "reproducible", "roots")
+TOP_KEYS: Final = frozenset({*_FIRST_KEYS, *(section.key for section in SECTIONS)})
 
 
 def unknown_keys(lock: Lock) -> dict[str, Keys]:
@@ -31,6 +30,8 @@ def to_document(lock: Lock, *, context: Context | None = None) -> dict[str, obje
     if lock.context != ".":
         with Within("context"):
             document["context"] = RELATIVE.encode(lock.context, context, "")
+    if not lock.reproducible:
+        document["reproducible"] = False
     with Within("roots"):
         document["roots"] = ROOTS.encode(lock.roots, context, "roots")
     for section in SECTIONS:
@@ -74,6 +75,8 @@ def from_document(document: Mapping[str, object]) -> Lock:
             context.prefix_found(mark, section.key)
     if document.keys() - TOP_KEYS:
         keep_unknown(document, TOP_KEYS, context)
+    if "reproducible" in document:
+        _check_mark(document["reproducible"], roots)
     if "context" in document:
         with Within("context"):
             found["context"] = RELATIVE.decode(document["context"], context)
@@ -98,6 +101,13 @@ def _check_version(document: Mapping[str, object]) -> None:
     if version != LOCK_VERSION:
         msg = f"lock version {version} is not known here; this release reads {LOCK_VERSION}"
         raise Wrong(msg, hint="upgrade imagelock").within("version")
+
+
+def _check_mark(value: object, roots: Spec) -> None:
+    """The line that a run with a network puts into a lock, for those who review it."""
+    if value is not False or not any(rule.network for rule in roots.runs):
+        msg = "expected false, and that only with a run that has a network"
+        raise Wrong(msg).within("reproducible")
 
 
 def _check_recipe(document: Mapping[str, object]) -> int:

@@ -42,7 +42,7 @@ def _lines(document: dict[str, object]) -> list[str]:
     """
     lines = [FIRST_LINE]
     later = {key: value for key, value in document.items() if key not in TOP_KEYS}
-    for key in ("version", "recipe", "context"):
+    for key in ("version", "recipe", "context", "reproducible"):
         if key in document:
             lines += field_lines(key, document[key])
     for key, value in later.items():

@@ -29,6 +29,10 @@ def lock_schema() -> dict[str, object]:
             **RELATIVE.schema(),
             "description": "From the lock's folder to the one that copies are relative to.",
         },
+        "reproducible": {
+            "const": False,
+            "description": "A run has a network: a build is not a function of the lock alone.",
+        },
         "roots": ROOTS.schema(),
     }
     for section in SECTIONS:

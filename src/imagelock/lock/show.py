@@ -31,6 +31,7 @@ def show_json(lock: Lock, *, tag: str) -> Json:
         "recipe": lock.recipe,
         "registry": lock.roots.registry,
         "platforms": _texts(lock.platforms),
+        "reproducible": lock.reproducible,
         "base": [
             {"platform": platform.text, "reference": pin.reference, "digest": pin.digest}
             for platform in lock.platforms
@@ -122,6 +123,8 @@ def show_text(lock: Lock, *, tag: str) -> str:
     for python in lock.pythons:
         place = f"{python.executable} ({python.provider.value})"
         lines.append(f"python     {python.version} {place}{_on(python.platforms, lock)}")
+    if not lock.reproducible:
+        lines.append("not reproducible: a run has a network")
     in_base = tuple(pin for pin in lock.apt if pin.base)
     installed = tuple(pin for pin in lock.apt if not pin.base)
     groups: tuple[tuple[str, tuple[AptPin | CondaPin | PipPin, ...]], ...] = (

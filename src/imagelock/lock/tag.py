@@ -25,7 +25,8 @@ from imagelock.model.toml import inline_text
 TAG_DIGITS: Final = 32
 """How many hexadecimal digits of a digest a tag holds."""
 
-_LEFT_OUT: Final = frozenset({"context", SECTIONS[-1].key})
+# "reproducible" says again what the runs say.
+_LEFT_OUT: Final = frozenset({"context", "reproducible", SECTIONS[-1].key})
 _FIELD: Final = re.compile(r"\{([^{}]*)\}|[{}]")
 _OCI_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 

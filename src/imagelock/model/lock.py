@@ -223,6 +223,11 @@ class Lock:
         """The platforms this lock is for, sorted."""
         return self.roots.platforms
 
+    @property
+    def reproducible(self) -> bool:
+        """Whether a build is a function of the lock: no run of it has a network."""
+        return not any(rule.network for rule in self.roots.runs)
+
     def base_for(self, platform: Platform) -> BasePin:
         """The base of a platform. KeyError when the lock has none."""
         for pin in self.bases:

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from imagelock.build.oci.trees import open_layer
-from imagelock.layers.entries import Entry
+from imagelock.layers.entries import Entry, sort_key
 from imagelock.layers.untar import read_tar
 from imagelock.model.image import BuiltLayer
 from imagelock.model.platform import Platform
@@ -67,6 +67,30 @@ def first_difference(
                 after=f"packed as {other.layer.descriptor.digest}",
             )
     return None
+
+
+def layer_differences(
+    platform: Platform, one: LayerFile, other: LayerFile, *, most: int = 20
+) -> tuple[Difference, ...]:
+    """Each member in which two layers differ, by path, up to a number of them."""
+    if one.layer.diff_id == other.layer.diff_id:
+        return ()
+    with (
+        open_layer(one.path, one.layer.descriptor.media_type) as left,
+        open_layer(other.path, other.layer.descriptor.media_type) as right,
+    ):
+        before, after = dict(_members(left)), dict(_members(right))
+    found = []
+    for path in sorted(before.keys() | after.keys(), key=sort_key):
+        if before.get(path) != after.get(path):
+            sides = ((path, side[path]) if path in side else None for side in (before, after))
+            place, was, now = _differing(*sides)
+            found.append(
+                Difference(
+                    platform=platform, layer=one.layer.title, path=place, before=was, after=now
+                )
+            )
+    return tuple(found[:most])
 
 
 def _in_layer(platform: Platform, one: LayerFile, other: LayerFile) -> Difference:

@@ -13,7 +13,7 @@ from typing import Final
 from imagelock.build.oci.apt import AptBuilder, find_apt_layers
 from imagelock.build.oci.beside import Beside
 from imagelock.build.oci.cache import CachedLayer, LayerCache, SharedLayers
-from imagelock.build.oci.compare import LayerFile
+from imagelock.build.oci.compare import Difference, LayerFile, layer_differences
 from imagelock.build.oci.conda import CondaLayers, activated, notices
 from imagelock.build.oci.config import (
     base_diff_ids,
@@ -69,8 +69,9 @@ class BuildContext:
 
     ``folder`` is where copies and sources are relative to. ``source_of`` gives what reads a base
     image. ``step_done`` is told of each layer as it is there. ``shared_from`` and ``shared_to``
-    are where a team keeps its layers. ``progress`` is told of what takes long, ``said`` of the
-    steps an engine is at.
+    are where a team keeps its layers. ``run_checked``: every run is made twice, and this is told
+    in what it was unlike itself. ``progress`` is told of what takes long, ``said`` of the steps
+    an engine is at.
     """
 
     store: Store
@@ -80,6 +81,7 @@ class BuildContext:
     step_done: Callable[[BuiltLayer], None] = field(default=lambda _layer: None)
     shared_from: SharedLayers | None = None
     shared_to: SharedLayers | None = None
+    run_checked: Callable[[tuple[Difference, ...]], None] | None = None
     progress: Progress = field(default_factory=NoProgress)
     said: Callable[[str], None] = field(default=lambda _line: None)
 
@@ -206,9 +208,9 @@ class PlatformBuild:
         below = self._below()
         runtime = runtime_config(self._base.config if self._base else None, self._config())
         env = tuple(tuple(item.partition("=")[::2]) for item in runtime["Env"])
-        found = self._cache.find(run_key(self._cache, step, below, env), step.title)
-        if found is not None:
-            return (found,)
+        made = self._cache.find(run_key(self._cache, step, below, env), step.title)
+        if made is not None and self._context.run_checked is None:
+            return (made,)
         refuse_unrunnable(self._plan.platform, step.title)
         sandbox = self._opened_sandbox()
         builder = RunBuilder(
@@ -220,7 +222,17 @@ class PlatformBuild:
             workdir=runtime.get("WorkingDir") or "/",
         )
         self._beside.start()
-        return (builder.build(step, below, self._epoch()),)
+        made = made or builder.build(step, below, self._epoch())
+        if self._context.run_checked is not None:
+            self._check_run(made, builder.build(step, below, self._epoch(), again=True))
+        return (made,)
+
+    def _check_run(self, made: CachedLayer, again: CachedLayer) -> None:
+        assert self._context.run_checked is not None
+        one, other = (
+            LayerFile(item.layer, self._blob(item.layer.descriptor)) for item in (made, again)
+        )
+        self._context.run_checked(layer_differences(self._plan.platform, one, other))
 
     def _opened_sandbox(self) -> Sandbox:
         self._sandbox = self._sandbox or open_sandbox(self._context.store.root)

@@ -29,10 +29,13 @@ class RunBuilder:
     env: tuple[tuple[str, str], ...]
     workdir: str
 
-    def build(self, step: RunStep, below: tuple[BuiltLayer, ...], epoch: int) -> CachedLayer:
+    def build(
+        self, step: RunStep, below: tuple[BuiltLayer, ...], epoch: int, *, again: bool = False
+    ) -> CachedLayer:
         """Run the commands; BuildError with the end of their output when one fails.
 
-        ``epoch`` is the newest time of the layers below, in seconds since 1970.
+        ``epoch`` is the newest time of the layers below, in seconds since 1970. ``again``: for
+        a comparison only, not to be found by the next build.
         """
         secrets = open_secrets(step.secrets, self.folder)
         scratch = self.sandbox.scratch()
@@ -50,6 +53,8 @@ class RunBuilder:
                 self.sandbox.changes(work.lower, scratch, epoch=epoch), step.title
             )
             key = run_key(self.cache, step, below, self.env)
+            if again:
+                key = self.cache.key("run again", key)
             return self.cache.make_from_tar(key, step.title, tar, lambda: (epoch, {}))
         finally:
             self.sandbox.remove(scratch)

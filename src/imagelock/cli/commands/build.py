@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagelock.app.build import (
     BuildOrder,
@@ -23,7 +24,11 @@ from imagelock.model.errors import CheckFailed, ExitCode, UsageError
 from imagelock.model.image import BuildResult, BuiltImage, BuiltLayer
 from imagelock.model.platform import Platform
 
+if TYPE_CHECKING:
+    from imagelock.build.oci.compare import Difference
+
 _MEGABYTE = 1_000_000
+NOT_REPRODUCIBLE = "not reproducible: a run of this lock has a network"
 
 
 def run(options: argparse.Namespace, report: Report) -> int:
@@ -34,9 +39,12 @@ def run(options: argparse.Namespace, report: Report) -> int:
     if options.dry_run:
         _show_plan(order, platforms, report)
         return ExitCode.DONE
+    if not order.lock.reproducible:
+        report.note(NOT_REPRODUCIBLE)
     context = make_context(report, offline=options.offline)
     _refuse_other_digests(options, order)
     output, push = _output(options, context, order)
+    unlike: list[Difference] = []
     result = build(
         order,
         # An engine that keeps one platform a name takes its own, unless the call names others.
@@ -48,7 +56,15 @@ def run(options: argparse.Namespace, report: Report) -> int:
         said=report.note,
         cache_from=options.cache_from,
         cache_to=options.cache_to,
+        run_checked=unlike.extend if options.check_runs else None,
     )
+    if unlike:
+        raise CheckFailed(
+            "runs are not the same when they are run again:"
+            + "".join(f"\n  {difference}" for difference in unlike),
+            where=order.reference,
+            hint="take out what uses the clock, chance or the network",
+        )
     built = tuple(image.platform for image in result.images)
     if options.check:
         _check(order, built, result, context)

@@ -9,6 +9,7 @@ from imagelock.app.files import load_lock, locate
 from imagelock.app.images import named_image
 from imagelock.app.push import image_exists
 from imagelock.app.verify import verify_image
+from imagelock.cli.commands.build import NOT_REPRODUCIBLE
 from imagelock.cli.commands.common import make_context, parse_platforms
 from imagelock.cli.report import Report
 from imagelock.model.errors import ExitCode
@@ -44,6 +45,7 @@ def run_verify(options: argparse.Namespace, report: Report) -> int:
     report.value(
         {
             "verified": not findings,
+            "reproducible": lock.reproducible,
             "platforms": [str(platform) for platform in platforms],
             "findings": [
                 {
@@ -59,6 +61,8 @@ def run_verify(options: argparse.Namespace, report: Report) -> int:
     )
     for platform, finding in findings:
         report.line(f"{platform}: {finding}")
+    if not lock.reproducible:
+        report.note(NOT_REPRODUCIBLE)
     if not findings:
         listed = ", ".join(map(str, platforms))
         report.line(f"{options.image} holds what {options.path} says ({listed})")
