@@ -12,6 +12,7 @@ from imagelock.model.errors import BuildError, IntegrityError
 from imagelock.model.lock import AptRemoval, Requirer
 from imagelock.model.names import deb_name
 from imagelock.model.platform import DEFAULT_PLATFORM
+from imagelock.model.spec import CopyRule
 from support.archives import DAY, Member, deb_of
 
 pytestmark = [pytest.mark.root, pytest.mark.network]
@@ -198,3 +199,52 @@ def test_another_package_than_the_locks_is_refused(site: Site) -> None:
     wrong = replace(lock, apt=(replace(lock.apt[0], version="9"),))
     with pytest.raises(IntegrityError, match="expected thing 9"):
         site.image(wrong)
+
+
+DOCS = [
+    Member(path="./etc/"),
+    Member(path="./etc/docs.conf", data=b"x = 1\n", mode=0o644),
+    Member(path="./usr/"),
+    Member(path="./usr/bin/"),
+    Member(path="./usr/bin/docs", data=b"#!/bin/sh\n", mode=0o755),
+    Member(path="./usr/share/"),
+    Member(path="./usr/share/doc/"),
+    Member(path="./usr/share/doc/docs/"),
+    Member(path="./usr/share/doc/docs/README", data=b"read me\n", mode=0o644),
+    Member(path="./usr/share/doc/docs/copyright", data=b"free\n", mode=0o644),
+    Member(path="./usr/share/doc/docs/examples/"),
+    Member(path="./usr/share/doc/docs/examples/one", data=b"one\n", mode=0o644),
+    Member(path="./usr/share/man/"),
+    Member(path="./usr/share/man/man9/"),
+    Member(path="./usr/share/man/man9/docs.9", data=b"page\n", mode=0o644),
+]
+SLIM = (
+    "path-exclude /usr/share/doc/*\npath-include /usr/share/doc/*/copyright\n"
+    "path-exclude=/usr/share/man/*\npath-exclude /etc/docs.conf\n"
+)
+SAYS = (
+    "cd /; find etc/docs* usr/bin/docs usr/share/doc/docs usr/share/man/man9 2>/dev/null | sort;"
+    "sed -n '/^Package: docs/,/^$/p' var/lib/dpkg/status;"
+    "cat var/lib/dpkg/info/docs.list var/lib/dpkg/info/docs.md5sums; dpkg --verify docs; true"
+)
+
+
+def test_what_the_base_s_dpkg_leaves_out_is_left_out_of_merged_packages(site: Site) -> None:
+    """The same package twice: merged by us, and unpacked by dpkg because it has a preinst."""
+    (site.folder / "slim").write_text(SLIM)
+    lock = site.lock()
+    roots = replace(
+        lock.roots, copies=(CopyRule(source="slim", target="/etc/dpkg/dpkg.cfg.d/slim"),)
+    )
+    site.build(replace(lock, roots=roots), f"oci:{site.folder}/slim-base")
+    slim = replace(site, base=site.folder / "slim-base")
+    control = {"conffiles": b"/etc/docs.conf\n"}
+    merged = slim.image(slim.lock(deb_of(DOCS, name="docs", control=control)))
+    said = in_image(slim, merged, SAYS)
+    preinst = {**control, "preinst": b"#!/bin/sh\nexit 0\n"}
+    by_dpkg = slim.image(slim.lock(deb_of(DOCS, name="docs", control=preinst)))
+    assert said == in_image(slim, by_dpkg, SAYS)
+    assert "usr/share/doc/docs/copyright\n" in said
+    assert said.index("/etc/docs.conf newconffile") > 0
+    assert "man9" not in said.partition("Package:")[0]
+    assert "README" not in said.partition("Package:")[0]

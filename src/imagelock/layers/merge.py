@@ -13,6 +13,7 @@ from typing import Final
 
 from imagelock.layers.deb import Deb, DebControl
 from imagelock.layers.dpkg import info_members
+from imagelock.layers.dpkg_filter import PathFilter
 from imagelock.layers.entries import Entry, Kind, parents, safe_path, unsafe
 
 MERGED_USR: Final = (("bin", "usr/bin"), ("lib", "usr/lib"), ("sbin", "usr/sbin"))
@@ -36,12 +37,13 @@ class Below:
 
     ``links`` maps a symlink's path to the folder it leads to, both without a leading slash;
     ``folders`` gives mode, uid and gid; ``special`` are paths under a diversion or a
-    statoverride, which only dpkg may write.
+    statoverride, which only dpkg may write. ``left_out`` says what dpkg does not unpack.
     """
 
     links: Mapping[str, str] = field(default_factory=dict)
     folders: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
     special: frozenset[str] = frozenset()
+    left_out: PathFilter = field(default_factory=PathFilter)
 
 
 def merged_usr(debian_architecture: str) -> tuple[tuple[str, str], ...]:
@@ -55,7 +57,8 @@ class Merge:
     """The members of the merged packages, none newer than when its package was packed.
 
     Known once all are read: ``conffiles`` holds the md5 of each conffile by package index and
-    absolute path, ``paths`` the absolute paths each package unpacked (both as it spells them).
+    absolute path, ``paths`` the absolute paths each package has (both as it spells them), and
+    ``skipped`` those of them that were left out.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Merge:
         self._seen: dict[str, Kind] = {}
         self.conffiles: list[dict[str, str]] = [{} for _ in packages]
         self.paths: list[list[str]] = [[] for _ in packages]
+        self.skipped: list[set[str]] = [set() for _ in packages]
 
     def entries(self) -> Iterator[Entry]:
         """All members. NeedsDpkg when a package writes what another or a diversion owns."""
@@ -86,12 +90,15 @@ class Merge:
                     continue
                 spelled = "/" + member.path
                 self.paths[index].append(spelled)
+                if self._left_out(member, spelled):
+                    self.skipped[index].add(spelled)
+                    continue
                 entry = member
                 if entry.mtime > control.epoch:
                     entry = replace(entry, mtime=control.epoch)
                 if entry.kind is Kind.FILE and (keep_sums or spelled in wanted):
                     entry = replace(entry, content=_summed(entry, spelled, sums))
-                yield from self._placed(self._canonical(entry, deb.where), index)
+                yield from self._placed(self._canonical(entry, deb.where, index), index)
             self.conffiles[index] = {path: sums[path] for path in wanted & sums.keys()}
             made = dict(control.members)
             if keep_sums:
@@ -100,6 +107,10 @@ class Merge:
                 made["md5sums"] = (0o644, "".join(lines).encode("utf-8", "surrogateescape"))
             for path, mode, data in info_members(control, made, self.paths[index]):
                 yield from self._placed(_made(path, mode, data, control.epoch), index)
+
+    def _left_out(self, member: Entry, path: str) -> bool:
+        is_folder_or_link = member.kind in {Kind.DIRECTORY, Kind.SYMLINK}
+        return self._below.left_out.leaves_out(path, is_folder_or_link=is_folder_or_link)
 
     def _placed(self, entry: Entry, index: int) -> Iterator[Entry]:
         """The entry after the parents it lacks; nothing when it is there already."""
@@ -130,11 +141,13 @@ class Merge:
         mode, uid, gid = known
         return replace(entry, mode=mode, uid=uid, gid=gid)
 
-    def _canonical(self, entry: Entry, where: str) -> Entry:
+    def _canonical(self, entry: Entry, where: str, index: int) -> Entry:
         path = self._resolved(entry.path, last=entry.kind is Kind.DIRECTORY)
         link = entry.link
         if entry.kind is Kind.HARDLINK:
             link = self._resolved(safe_path(entry.link, where=where), last=False)
+            if self._below.left_out.leaves_out(f"/{safe_path(entry.link, where=where)}"):
+                raise NeedsDpkg(index, f"/{entry.path} is a link to a file that is left out")
             if self._seen.get(link) not in {Kind.FILE, Kind.HARDLINK}:
                 raise unsafe(entry.path, "is a hard link to no file of the package", where=where)
         if path == entry.path and link == entry.link:

@@ -143,16 +143,15 @@ class AptBuilder:
                     unpacked=(*split.unpacked, other),
                 )
                 continue
-            waiting = zip(split.merged, merge.conffiles, merge.paths, strict=True)
+            waiting = zip(split.merged, merge.conffiles, merge.paths, merge.skipped, strict=True)
             ready = [item for item in waiting if item[0] not in split.unpacked]
             if step.bootstrap:
-                database.add((p.control, sums, paths) for p, sums, paths in ready)
+                database.add((p.control, sums, paths) for p, sums, paths, _ in ready)
                 return data, split
             # Until its package is configured, a conffile waits under another name (Policy 10.7):
             # scripts that run every file of a folder must not find it.
-            new = [(p.control, dict.fromkeys(sums, _NEW), paths) for p, sums, paths in ready]
-            database.add(new)
-            hidden = tuple(path for _, sums, _ in new for path in sorted(sums))
+            database.add(_waiting(*item) for item in ready)
+            hidden = tuple(path for _, sums, _, _ in ready for path in sorted(sums))
             return data, replace(split, conffiles=hidden)
 
     def _configured(
@@ -178,6 +177,19 @@ class AptBuilder:
 
     def _key(self, part: str, step: AptStep, below: tuple[BuiltLayer, ...]) -> str:
         return _key(self.cache, part, step, below)
+
+
+def _waiting(
+    package: _Package, sums: Mapping[str, str], paths: list[str], skipped: set[str]
+) -> tuple[DebControl, dict[str, str], list[str]]:
+    """A merged package as dpkg knows it until it is configured: no conffile is installed yet.
+
+    One that the root's configuration leaves out never is, and stays so (dpkg's own way).
+    """
+    control = package.control
+    waiting = {*sums, *(skipped & set(control.conffiles()))}
+    unpacked = [path for path in paths if path not in skipped]
+    return control, dict.fromkeys(sorted(waiting), _NEW), unpacked
 
 
 def find_apt_layers(

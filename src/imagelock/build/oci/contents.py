@@ -17,7 +17,8 @@ from imagelock.model.image import Descriptor
 from imagelock.model.lock import CONDA_PREFIX
 
 _KEPT: Final = re.compile(
-    r"var/lib/dpkg/status|var/lib/dpkg/info/[^/]+\.md5sums|.*\.dist-info/(?:RECORD|METADATA)"
+    r"etc/dpkg/dpkg\.cfg(?:\.d/[^/]+)?|root/\.dpkg\.cfg|var/lib/dpkg/status"
+    r"|var/lib/dpkg/info/[^/]+\.md5sums|.*\.dist-info/(?:RECORD|METADATA)"
     rf"|{CONDA_PREFIX.strip('/')}/conda-meta/[^/]+\.json"
 )
 _LARGEST: Final = 64 << 20

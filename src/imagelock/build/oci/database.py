@@ -14,6 +14,7 @@ from imagelock.layers.dpkg import (
     read_status,
     status_stanza,
 )
+from imagelock.layers.dpkg_filter import read_filter
 from imagelock.layers.merge import Below
 
 _STATES = "var/lib/apt/extended_states"
@@ -83,6 +84,7 @@ def read_below(survey: Mapping[str, Any]) -> tuple[Database, Below]:
         links=links,
         folders={path: (m, u, g) for path, (m, u, g) in survey.get("folders", {}).items()},
         special=frozenset(_canonical(path, links) for path in _special(files)),
+        left_out=read_filter(files),
     )
     return database, under
 

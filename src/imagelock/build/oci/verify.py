@@ -16,6 +16,7 @@ from imagelock.build.oci.contents import Contents
 from imagelock.build.oci.verify_conda import conda_findings
 from imagelock.build.oci.verify_finding import Finding
 from imagelock.layers.dpkg import INFO, read_status
+from imagelock.layers.dpkg_filter import PathFilter, read_filter
 from imagelock.model.lock import BasePin, Lock, PythonPin
 from imagelock.model.names import pip_name
 from imagelock.model.plan import ConfigChange
@@ -65,8 +66,11 @@ def _apt(lock: Lock, platform: Platform, contents: Contents) -> Iterator[Finding
         for (name, architecture), version in installed.items():
             if (name, architecture) not in wanted:
                 yield Finding(kind="apt", name=name, expected="", found=version)
+    left_out = read_filter(
+        {path: data.decode("utf-8", "replace") for path, data in contents.texts.items()}
+    )
     for name, architecture in wanted:
-        yield from _deb_files(name, architecture, contents)
+        yield from _deb_files(name, architecture, contents, left_out)
 
 
 def _complete(base: BasePin, lock: Lock) -> bool:
@@ -74,13 +78,17 @@ def _complete(base: BasePin, lock: Lock) -> bool:
     return base.kind == "distribution" and any(pin.base for pin in lock.apt)
 
 
-def _deb_files(name: str, architecture: str, contents: Contents) -> Iterator[Finding]:
+def _deb_files(
+    name: str, architecture: str, contents: Contents, left_out: PathFilter
+) -> Iterator[Finding]:
     sums = contents.texts.get(f"{INFO}/{name}.md5sums") or contents.texts.get(
         f"{INFO}/{name}:{architecture}.md5sums", b""
     )
     for line in sums.decode("utf-8", "surrogateescape").splitlines():
         digest, _, path = line.partition("  ")
         found = contents.find(path) if path else None
+        if found is None and left_out.leaves_out(f"/{path}"):
+            continue
         # A diverted file has moved; dpkg --verify looks where it went, we say what we see.
         if path and (found is None or (found.md5 and found.md5 != digest)):
             if contents.find(f"{path}.distrib") is not None:

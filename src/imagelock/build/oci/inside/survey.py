@@ -12,7 +12,10 @@ _FILES: Final = (
     "var/lib/dpkg/diversions",
     "var/lib/dpkg/statoverride",
     "var/lib/apt/extended_states",
+    "etc/dpkg/dpkg.cfg",
+    "root/.dpkg.cfg",
 )
+_CONFIGURATION: Final = "etc/dpkg/dpkg.cfg.d"
 _TRIGGERS: Final = "var/lib/dpkg/triggers"
 
 
@@ -27,6 +30,10 @@ def survey(root: Path) -> dict[str, object]:
         for path in sorted(triggers.iterdir()):
             if path.name not in {"Lock", "Unincorp"}:
                 files[f"{_TRIGGERS}/{path.name}"] = _text(path)
+    if (root / _CONFIGURATION).is_dir():
+        for path in sorted((root / _CONFIGURATION).iterdir()):
+            if path.is_file():
+                files[f"{_CONFIGURATION}/{path.name}"] = _text(path)
     return {"links": links, "folders": folders, "files": files}
 
 
