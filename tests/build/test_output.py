@@ -21,8 +21,17 @@ from imagelock.fetch.store import Store
 from imagelock.layers.gzip import Compression
 from imagelock.model.archives import Artifact
 from imagelock.model.errors import IntegrityError, UsageError
-from imagelock.model.lock import SPEC_ROOT, Lock, PipPin, PythonPin, PythonProvider, Requirer
-from imagelock.model.names import pip_name, sha256
+from imagelock.model.image import BaseImage, Descriptor
+from imagelock.model.lock import (
+    SPEC_ROOT,
+    BaseKind,
+    Lock,
+    PipPin,
+    PythonPin,
+    PythonProvider,
+    Requirer,
+)
+from imagelock.model.names import Digest, pip_name, sha256
 from imagelock.model.platform import DEFAULT_PLATFORM, Platform
 from imagelock.model.spec import BuilderChoice, CopyRule, ImageConfig
 from imagelock.registry.layout import LayoutSource
@@ -114,6 +123,49 @@ def test_a_layout_is_what_the_specification_says(tiny: Site) -> None:
     files = {path.name for path in (out / "blobs/sha256").iterdir()}
     assert all(hashlib.sha256((out / "blobs/sha256" / f).read_bytes()).hexdigest() == f
                for f in files)  # fmt: skip
+
+
+def test_the_index_says_what_the_image_is(tiny: Site) -> None:
+    lock = small_lock(tiny)
+    labels = (("org.opencontainers.image.licenses", "MIT"), ("team", "a"))
+    base = replace(
+        lock.bases[0], kind=BaseKind.IMAGE, reference=f"r.example/b:1@{lock.bases[0].digest}"
+    )
+    image = replace(lock.roots.image, labels=labels)
+    named = replace(lock, roots=replace(lock.roots, name="train", image=image), bases=(base,))
+    source = LayoutSource(tiny.store, folder=tiny.folder)
+    layout = f"oci:{tiny.base}"
+    context = replace(tiny.context(), source_of=lambda _pin: _Renamed(source, layout))
+    OciBuilder().build(named, [], f"oci:{tiny.folder}/out", context=context, tag="abc")
+    index, _, config = documents(tiny.folder / "out")
+    prefix = "org.opencontainers.image"
+    assert index["annotations"] == {
+        f"{prefix}.title": "train",
+        f"{prefix}.version": "abc",
+        f"{prefix}.licenses": "MIT",
+    }
+    assert index["manifests"][0]["annotations"] == {
+        f"{prefix}.created": config["created"],
+        f"{prefix}.base.name": "r.example/b:1",
+        f"{prefix}.base.digest": base.digest,
+    }
+
+
+class _Renamed:
+    """A layout's image under the name of one in a registry."""
+
+    def __init__(self, source: LayoutSource, layout: str) -> None:
+        self._source = source
+        self._layout = layout
+
+    def digest(self, _reference: str, platform: Platform) -> Digest:
+        return self._source.digest(self._layout, platform)
+
+    def image(self, _reference: str, digest: Digest, platform: Platform) -> BaseImage:
+        return self._source.image(self._layout, digest, platform)
+
+    def layer(self, _reference: str, descriptor: Descriptor) -> Path:
+        return self._source.layer(self._layout, descriptor)
 
 
 def test_the_base_is_untouched_and_ours_comes_on_top(tiny: Site) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from imagelock.build.oci.annotations import annotated, index_annotations
 from imagelock.build.oci.cache import LayerCache
 from imagelock.build.oci.compare import Difference, first_difference
 from imagelock.build.oci.config import (
@@ -61,7 +62,7 @@ class OciBuilder:
         if kind == "docker":
             return self._load(lock, platforms, context=context, tag=tag, reference=reference)
         made = self.images(lock, platforms, context=context)
-        blobs, descriptor = with_index(made, tag)
+        blobs, descriptor = with_index(made, tag, lock)
         write_output(kind, path, blobs, image_index([descriptor], {}))
         return BuildResult(
             tag=tag,
@@ -86,7 +87,7 @@ class OciBuilder:
         with connected() as engine:
             kept = loadable_platforms(engine, _wanted(lock, platforms), asked=bool(platforms))
             made = self.images(lock, kept, context=context)
-            blobs, descriptor = with_index(made, tag)
+            blobs, descriptor = with_index(made, tag, lock)
             images = tuple(item.image for item in made)
             load_image(engine, images, blobs, descriptor, reference, progress=context.progress)
             return BuildResult(
@@ -133,9 +134,18 @@ class OciBuilder:
             ]
 
 
-def with_index(made: Sequence[MadeImage], tag: str) -> tuple[list[Blob], Descriptor]:
-    """All blobs of the images, and the index over them, the last of the blobs."""
-    index = image_index([item.image.manifest for item in made], {})
+def with_index(
+    made: Sequence[MadeImage], tag: str, lock: Lock | None = None
+) -> tuple[list[Blob], Descriptor]:
+    """All blobs of the images, and the index over them, the last of the blobs.
+
+    With the ``lock`` the index says what the image is.
+    """
+    manifests = [
+        annotated(item.image.manifest, item.config, lock) if lock else item.image.manifest
+        for item in made
+    ]
+    index = image_index(manifests, index_annotations(lock, tag) if lock else {})
     descriptor = Descriptor(
         media_type=INDEX,
         digest=digest(f"sha256:{hashlib.sha256(index).hexdigest()}"),
