@@ -94,10 +94,12 @@ def build(
     cache_from: str | None = None,
     cache_to: str | None = None,
     run_checked: Callable[[tuple[Difference, ...]], None] | None = None,
+    arrived: Callable[[int], None] = lambda _size: None,
 ) -> BuildResult:
     """Build with the named builder (default: the spec's) and write to ``output``.
 
-    ``said`` is told of the steps that an engine is at.
+    ``said`` is told of the steps that an engine is at, ``arrived`` of the bytes of artifacts that
+    are fetched, from any thread.
 
     ``cache_from`` and ``cache_to`` are repositories (``registry/name``) that a team shares layers
     in: read, and written to, only where the user names them. With ``run_checked`` every run is made
@@ -109,7 +111,7 @@ def build(
         platforms,
         output,
         context=replace(
-            build_context(order, context=context, layer_done=layer_done),
+            build_context(order, context=context, layer_done=layer_done, arrived=arrived),
             said=said,
             shared_from=_shared_layers(cache_from, context),
             shared_to=_shared_layers(cache_to, context),
@@ -125,13 +127,14 @@ def build_context(
     *,
     context: Context,
     layer_done: Callable[[BuiltLayer], None] = lambda _layer: None,
+    arrived: Callable[[int], None] = lambda _size: None,
 ) -> BuildContext:
     """What a builder is given of the outside."""
     from imagelock.build.oci.builder import BuildContext
 
     return BuildContext(
         store=context.store,
-        fetch=fetcher_for(order.lock, context, order.context_folder),
+        fetch=fetcher_for(order.lock, context, order.context_folder, arrived),
         folder=order.context_folder,
         source_of=partial(_source_of, context, order.context_folder),
         step_done=layer_done,

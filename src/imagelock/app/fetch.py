@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from threading import Lock as Mutex
+from typing import Self
 
 from imagelock.app.context import Context
 from imagelock.fetch.artifacts import ArtifactFetcher, snapshot_archives
 from imagelock.model.archives import Archive, Artifact
 from imagelock.model.lock import Lock
 from imagelock.model.platform import Platform
+from imagelock.ports import Progress, Task
 
 
 def fetch_lock(
@@ -44,24 +49,68 @@ def fetch_artifacts(
     lock: Lock,
     context: Context,
     folder: Path | None = None,
+    arrived: Callable[[int], None] = lambda _size: None,
 ) -> dict[str, Path]:
     """The file of each artifact, from the store, its archive, or the archive's snapshot.
 
-    ``folder`` is the lock's context.
+    ``folder`` is the lock's context. ``arrived`` is told, from any thread, of bytes that came.
     """
     missing = [item for item in artifacts if context.store.find(item.sha256) is None]
     fetcher = ArtifactFetcher(context.store, context.http, folder=folder)
     if not missing:
         return fetcher.fetch(artifacts, archives)
-    with context.progress.task("downloading", sum(item.size for item in missing)) as task:
+    with (
+        context.progress.task("downloading", sum(item.size for item in missing)) as whole,
+        _Bars(context.progress) as bars,
+    ):
+
+        def progress(artifact: Artifact, size: int) -> None:
+            whole.advance(size)
+            bars.advance(artifact, size)
+            arrived(size)
+
         return fetcher.fetch(
-            artifacts,
-            archives,
-            progress=lambda _artifact, size: task.advance(size),
-            fallbacks=snapshot_archives(lock.apt_indexes),
+            artifacts, archives, progress=progress, fallbacks=snapshot_archives(lock.apt_indexes)
         )
 
 
-def fetcher_for(lock: Lock, context: Context, folder: Path) -> partial[dict[str, Path]]:
+class _Bars:
+    """A line of progress for each artifact under way; callable from any thread."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._open: dict[Artifact, tuple[ExitStack, Task]] = {}
+        self._came: Counter[Artifact] = Counter()
+        self._lock = Mutex()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        with self._lock:
+            for stack, _task in self._open.values():
+                stack.close()
+
+    def advance(self, artifact: Artifact, size: int) -> None:
+        with self._lock:
+            if artifact not in self._open:
+                stack = ExitStack()
+                name = f"  {artifact.filename}"
+                task = stack.enter_context(self._progress.task(name, artifact.size))
+                self._open[artifact] = (stack, task)
+            stack, task = self._open[artifact]
+            task.advance(size)
+            self._came[artifact] += size
+            if self._came[artifact] >= artifact.size:
+                del self._open[artifact]
+                stack.close()
+
+
+def fetcher_for(
+    lock: Lock,
+    context: Context,
+    folder: Path,
+    arrived: Callable[[int], None] = lambda _size: None,
+) -> partial[dict[str, Path]]:
     """What a builder is given to ask for artifacts with; ``folder`` is the lock's context."""
-    return partial(fetch_artifacts, lock=lock, context=context, folder=folder)
+    return partial(fetch_artifacts, lock=lock, context=context, folder=folder, arrived=arrived)

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING, TextIO
 
 from imagelock.cli.streams import silence
@@ -30,6 +31,7 @@ class Report:
         self.quiet = quiet
         self._color = color
         self._progress: RichProgress | None = None
+        self._mutex = Lock()
 
     def colored(self, stream: TextIO) -> bool:
         """Whether this stream takes colours (NO_COLOR: no-color.org)."""
@@ -84,15 +86,17 @@ class Report:
         if self.quiet or self.json or not sys.stderr.isatty():
             yield ProgressTask(None, None)
             return
-        progress = self._shown()
-        task = progress.add_task(title, total=total)
+        with self._mutex:
+            progress = self._shown()
+            task = progress.add_task(title, total=total)
         try:
             yield ProgressTask(progress, task)
         finally:
-            progress.remove_task(task)
-            if not progress.tasks:
-                progress.stop()
-                self._progress = None
+            with self._mutex:
+                progress.remove_task(task)
+                if not progress.tasks:
+                    progress.stop()
+                    self._progress = None
 
     def _shown(self) -> RichProgress:
         if self._progress is None:
@@ -115,6 +119,12 @@ class Report:
 
     def _write(self, text: str) -> None:
         try:
+            if self._progress is not None:
+                # Lines go above the bars.
+                from rich.text import Text
+
+                self._progress.console.print(Text.from_ansi(text), soft_wrap=True)
+                return
             sys.stderr.write(text + "\n")
             sys.stderr.flush()
         except OSError:

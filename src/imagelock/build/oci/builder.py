@@ -127,6 +127,7 @@ class OciBuilder:
                 self._fresh,
                 shared_from=context.shared_from,
                 shared_to=context.shared_to,
+                progress=context.progress,
             )
             return [
                 PlatformBuild(lock, plan_image(lock, platform), context, cache).run()

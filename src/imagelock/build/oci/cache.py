@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from imagelock.fetch.store import Store, disk_errors
@@ -19,6 +19,7 @@ from imagelock.layers.gzip import Compression, compressed, fixed_blocks
 from imagelock.layers.tar import tar_chunks
 from imagelock.model.image import LAYER_GZIP, LAYER_TAR, LAYER_ZSTD, BuiltLayer, Descriptor
 from imagelock.model.names import Digest, Sha256, digest, digest_of, hash_of
+from imagelock.ports import NoProgress, Progress
 
 PACKER: Final = 5
 """Raised with every change of a produced byte, so that no layer made before it is taken for one
@@ -73,6 +74,7 @@ class LayerCache:
     fresh: bool = False
     shared_from: SharedLayers | None = None
     shared_to: SharedLayers | None = None
+    progress: Progress = field(default_factory=NoProgress)
 
     def key(self, *parts: str) -> str:
         """The key of a record: what the layer depends on, and how it is packed."""
@@ -152,9 +154,14 @@ class LayerCache:
                 sizes[0] += len(block)
                 if tee is not None:
                     tee(block)
+                task.advance(len(block))
                 yield block
 
-        with self.store.temporary() as pending, disk_errors(str(self.store.root)):
+        with (
+            self.progress.task(title) as task,
+            self.store.temporary() as pending,
+            disk_errors(str(self.store.root)),
+        ):
             for chunk in compressed(counted(), self.compression, pool=self.pool):
                 packed.update(chunk)
                 sizes[1] += len(chunk)

@@ -45,6 +45,7 @@ def run(options: argparse.Namespace, report: Report) -> int:
     _refuse_other_digests(options, order)
     output, push = _output(options, context, order)
     unlike: list[Difference] = []
+    arrived: list[int] = []
     result = build(
         order,
         # An engine that keeps one platform a name takes its own, unless the call names others.
@@ -57,6 +58,7 @@ def run(options: argparse.Namespace, report: Report) -> int:
         cache_from=options.cache_from,
         cache_to=options.cache_to,
         run_checked=unlike.extend if options.check_runs else None,
+        arrived=arrived.append,
     )
     if unlike:
         raise CheckFailed(
@@ -78,6 +80,7 @@ def run(options: argparse.Namespace, report: Report) -> int:
             report.note(f"{image.platform}: {notice}")
         report.line(f"{image.platform}  {image.manifest.digest}")
     report.line(f"{result.reference}@{result.index.digest}")
+    report.note(_summary(result, sum(arrived)))
     report.done(_where_it_is(output, result, platforms))
     return ExitCode.DONE
 
@@ -114,6 +117,17 @@ def _where_it_is(output: str, result: BuildResult, platforms: tuple[Platform, ..
     left = ", ".join(str(platform) for platform in platforms if platform not in there)
     note = f"; not {left}: this engine keeps one platform a name" if left else ""
     return f"loaded into {result.engine}: {result.reference}{note}"
+
+
+def _summary(result: BuildResult, fetched: int) -> str:
+    """What was reused and what had to be fetched and made."""
+    layers = [layer for image in result.images for layer in image.layers]
+    reused = sum(layer.cached for layer in layers)
+    made = sum(layer.descriptor.size for layer in layers if not layer.cached)
+    return (
+        f"{reused} of {len(layers)} layers reused, {made / _MEGABYTE:.1f} MB made, "
+        f"{fetched / _MEGABYTE:.1f} MB fetched"
+    )
 
 
 def _layer_line(layer: BuiltLayer) -> str:
