@@ -23,7 +23,7 @@ from imagelock.model.platform import Platform
 from support.example_lock import example_lock
 
 GOLDEN = Path(__file__).parent / "golden"
-TAG = "c0d89d97b9be4dfad1c3b1ad2bdf62c0"
+TAG = "77be65a5c267d64a5bd171d4b93b215d"
 
 
 def test_the_file() -> None:
