@@ -12,9 +12,7 @@ from typing import Any, Final
 from imagelock.spec.findings import Finding, quoted
 from imagelock.spec.positions import KeyPath
 
-NOT_YET: Final[tuple[KeyPath, ...]] = (
-    ("pip", "allow-sdist"),
-)
+NOT_YET: Final[tuple[KeyPath, ...]] = (("pip", "allow-sdist"),)
 """Fields that are refused unless empty."""
 
 ONLY: Final[dict[KeyPath, tuple[str, ...]]] = {}
