@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """An image that is there: its full name by digest, and the build if there was one."""
+    """An image that is there: its name by tag and by digest, and the build if there was one."""
 
+    name: str
     reference: str
     result: BuildResult | None
 
@@ -74,7 +75,8 @@ def make_image(
     force = force_asked(spec)
     if skip_existing and pushes and not force and _in_registry(found, context):
         LOG.info("%s is there already", found.reference)
-        return Made(reference=_named(found, _pushed_digest(found, context)), result=None)
+        reference = _named(found, _pushed_digest(found, context))
+        return Made(name=found.reference, reference=reference, result=None)
     layout = stored_layout(context, found)
     LOG.info("building %s", found.reference)
     result = build(
@@ -89,7 +91,8 @@ def make_image(
     )
     if pushes:
         _push(found, layout, context, force=force)
-    return Made(reference=_named(found, result.index.digest), result=result)
+    reference = _named(found, result.index.digest)
+    return Made(name=found.reference, reference=reference, result=result)
 
 
 def _push(order: BuildOrder, layout: Path, context: Context, *, force: bool) -> None:

@@ -60,7 +60,8 @@ def with_source(lock: Lock, source: Source, folder: Path, lock_folder: Path) -> 
 def loaded_files(root: Path) -> list[str]:
     """The files below a folder that modules of this process were loaded from, sorted.
 
-    Relative to it, with '/'. What is installed is left out, wherever the environment lies.
+    Relative to it, with '/'. What is installed is left out, wherever the environment lies, and so
+    are our own modules: building loads some, which must not change what is built.
     """
     return sorted({relative(path, root) for path in _module_files() if _is_below(path, root)})
 
@@ -70,7 +71,9 @@ def _module_files() -> Iterator[Path]:
         *(Path(path).resolve() for path in (*site.getsitepackages(), site.getusersitepackages())),
         *(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "scripts")),
     }
-    for module in list(sys.modules.values()):
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] == "imagelock":
+            continue
         file = getattr(module, "__file__", None)
         if not isinstance(file, str) or not file.endswith(".py"):
             continue
