@@ -1,7 +1,7 @@
 """flytekit's builder ``imagelock``, and our ImageSpec as one of flytekit's.
 
-flytekit loads this module by the entry-point group ``flytekit.plugins`` whenever it is imported,
-and lets every error through: so importing it is cheap, and never fails. Two ways lead here:
+flytekit loads ``plugin`` by the entry-point group ``flytekit.plugins`` whenever it is imported,
+and lets every error through: so that is cheap, and never fails. Two ways lead here:
 
 - flytekit's own ``ImageSpec(builder="imagelock")``;
 - ``imagelock.ImageSpec``, which becomes a subclass of flytekit's as soon as both are loaded.
@@ -29,8 +29,8 @@ _PRIORITY: Final = 0
 
 _SOURCE: Final = ("source_root", "source_copy_mode")
 
-_bases: Final[dict[str, ImageSpec]] = {}
-"""ImageSpecs built in this process, by the name that flytekit was given for them."""
+_bases: Final[dict[str, tuple[ImageSpec, Any]]] = {}
+"""ImageSpecs built in this process, ours and as declared, by the name that flytekit was given."""
 
 
 class FlytekitBuilder:
@@ -49,18 +49,19 @@ class FlytekitBuilder:
         from imagelock.image_spec.building import make_image
         from imagelock.image_spec.engine import ImageBuildEngine
 
-        spec = image_spec if hasattr(image_spec, "to_spec") else locked_image_spec(image_spec)
+        is_ours = hasattr(image_spec, "to_spec")
+        spec = image_spec if is_ours else locked_image_spec(image_spec)
         name = None if spec.builder in (None, BUILDER) else spec.builder
         made = make_image(spec, builder=name, skip_existing=True)
         done = "Built" if made.result else "Found"
         click.secho(f"{done} {made.reference} from {spec.lock_path}", fg="blue", err=True)
         ImageBuildEngine.real_names[made.name] = made.reference
-        _bases[made.reference] = spec
+        _bases[made.reference] = (spec, spec if is_ours else declared(image_spec))
         return made.reference
 
 
 def locked_image_spec(theirs: Any) -> ImageSpec:  # noqa: ANN401 (flytekit's ImageSpec)
-    """flytekit's ImageSpec as ours. Its paths are relative to the working folder, as there.
+    """Flytekit's ImageSpec as ours. Its paths are relative to the working folder, as there.
 
     Its lock is ``NAME.lock`` in that folder, or where ``builder_options={"lock": …}`` says. The
     image holds flytekit's id, so that its ``is_container()`` is right.
@@ -69,14 +70,14 @@ def locked_image_spec(theirs: Any) -> ImageSpec:  # noqa: ANN401 (flytekit's Ima
     from imagelock.image_spec.spec import ImageSpec
     from imagelock.spec.image_spec import FIELDS
 
-    fields = {name: getattr(theirs, name, None) for name in FIELDS}
+    fields: dict[str, Any] = {name: getattr(theirs, name, None) for name in FIELDS}
     options = dict(fields["builder_options"] or {})
     lock = options.pop("lock", None)
     base = fields["base_image"]
     fields |= {
         "builder": BUILDER,
         "builder_options": options or None,
-        "base_image": _bases.get(base, base) if isinstance(base, str) else base,
+        "base_image": _bases[base][0] if base in _bases else base,
         "source_root": None,
         "source_copy_mode": None,
     }
@@ -86,17 +87,17 @@ def locked_image_spec(theirs: Any) -> ImageSpec:  # noqa: ANN401 (flytekit's Ima
         lock_file=lock,
         force=bool(getattr(theirs, "_is_force_push", False)),
     )
-    object.__setattr__(spec, "id", _id_in_container(theirs))
+    object.__setattr__(spec, "id", declared(theirs).id)
     for name in _SOURCE:
         setattr(spec, name, getattr(theirs, name, None))
     return spec
 
 
-def _id_in_container(theirs: Any) -> str:  # noqa: ANN401 (flytekit's ImageSpec)
-    """The id that the ImageSpec has where the task runs: as the module declares it.
+def declared(theirs: Any) -> Any:  # noqa: ANN401 (flytekit's ImageSpec)
+    """The ImageSpec as its module declares it, so with the id it has where the task runs.
 
     Registration sets an absolute source root, and with it the mode of loaded modules, which no
-    module in a container does.
+    module in a container does; the engine puts the name of the base in its place.
     """
     import dataclasses
 
@@ -106,12 +107,16 @@ def _id_in_container(theirs: Any) -> str:  # noqa: ANN401 (flytekit's ImageSpec)
         changes["source_root"] = None
         if mode is not None and mode.name == "LOADED_MODULES":
             changes["source_copy_mode"] = None
-    found: str = dataclasses.replace(theirs, **changes).id
-    return found
+    if theirs.base_image in _bases:
+        changes["base_image"] = _bases[theirs.base_image][1]
+    return dataclasses.replace(theirs, **changes)
 
 
-def flytekit_kind(ours: type[ImageSpec]) -> type[ImageSpec]:
-    """A subclass of our ImageSpec and of flytekit's."""
+def flytekit_kind(ours: type[ImageSpec]) -> type[ImageSpec]:  # noqa: C901 (a class in it)
+    """A subclass of our ImageSpec and of flytekit's, one in a process."""
+    made: type[ImageSpec] | None = globals().get("FlytekitImageSpec")
+    if made is not None:
+        return made
     from flytekit.image_spec import image_spec as flytekit
 
     class FlytekitImageSpec(ours, flytekit.ImageSpec):  # type: ignore[misc, valid-type]
@@ -203,8 +208,14 @@ def register() -> None:
         return
     from imagelock.image_spec import WHEN_LOADED
 
-    WHEN_LOADED.append(_adopt)
+    if _adopt not in WHEN_LOADED:
+        WHEN_LOADED.append(_adopt)
 
 
-if "flytekit" in sys.modules:
+def __getattr__(name: str) -> object:
+    """``plugin`` is what flytekit loads: also when this module was imported before flytekit."""
+    if name != "plugin":
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
     register()
+    return register

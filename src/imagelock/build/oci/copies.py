@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from imagelock.build.oci.ignore import Ignore
 from imagelock.build.oci.modules import loaded_modules
@@ -16,6 +17,9 @@ from imagelock.fetch.store import file_chunks
 from imagelock.layers.entries import Entry, Kind, parents, sort_key
 from imagelock.model.errors import Problem, SpecError
 from imagelock.model.spec import CopyRule, SourceMode, SourceRule
+
+BYTECODE: Final = "__pycache__"
+"""Never copied: what is in it depends on who imported what, and when."""
 
 
 def copied_entries(folder: Path, rules: Iterable[CopyRule]) -> list[Entry]:
@@ -122,7 +126,8 @@ def _walk(source: Path, target: str, place: str) -> Iterator[Entry]:
         if target:
             yield Entry(path=target, kind=Kind.DIRECTORY, mode=0o755)
         for child in sorted(source.iterdir(), key=lambda item: sort_key(item.name)):
-            yield from _walk(child, f"{target}/{child.name}".lstrip("/"), place)
+            if child.name != BYTECODE:
+                yield from _walk(child, f"{target}/{child.name}".lstrip("/"), place)
     elif stat.S_ISLNK(status.st_mode):
         link = os.readlink(source)  # noqa: PTH115 — a Path would change the text
         yield Entry(path=target, kind=Kind.SYMLINK, mode=0o777, link=_kept(link, target, place))
