@@ -96,10 +96,10 @@ pip
       the spec asks for it
 the same packages, otherwise required
   pip numpy
-2 added, 1 removed, 2 upgraded, 1 downgraded; download 8.8 KiB → 8.8 KiB (+0 B); 4 new files, 3.9 KiB
+2 added, 1 removed, 2 upgraded, 1 downgraded; download 9.8 KiB → 9.8 KiB (+0 B); 4 new files, 3.9 KiB
 """)
     assert render_markdown(diff) == snapshot("""\
-**2 added, 1 removed, 2 upgraded, 1 downgraded**; download 8.8 KiB → 8.8 KiB (+0 B); 4 new files, 3.9 KiB
+**2 added, 1 removed, 2 upgraded, 1 downgraded**; download 9.8 KiB → 9.8 KiB (+0 B); 4 new files, 3.9 KiB
 
 ### Spec
 

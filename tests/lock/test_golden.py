@@ -23,7 +23,7 @@ from imagelock.model.platform import Platform
 from support.example_lock import example_lock
 
 GOLDEN = Path(__file__).parent / "golden"
-TAG = "77be65a5c267d64a5bd171d4b93b215d"
+TAG = "2f1cedc153d1e41c0a815d64501ab9cd"
 
 
 def test_the_file() -> None:

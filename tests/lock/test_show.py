@@ -119,6 +119,7 @@ platforms  linux/amd64, linux/arm64
 base       debian:bookworm sha256:5861314d7fccb39c2192173240eab44fa35ca66426201ca2acd0630a6258dd51  [linux/amd64]
 base       debian:bookworm sha256:f69162950f235e3cdbbad33f1f912d1a504be90d8a37d002c735d6f3e3882265  [linux/arm64]
 python     3.11.2 /usr/bin/python3.11 (apt)
+not reproducible: a run has a network
 
 apt, in the base (1)
   libc6  2.36-9+deb12u10  by <base>, git  [linux/amd64]
@@ -136,6 +137,9 @@ pip (3)
   numpy   2.3.5   asked for >=2; by pandas  [linux/arm64]
   pandas  2.3.3   asked for >=2.2
   six     1.16.0  asked for ==1.16.0; by pandas
+
+pip, to build with (1)
+  hatchling  1.27.0  by six  [linux/amd64]
 
 removed from the base (1)
   mawk 1.3.4.20200120-3.1  [linux/amd64]

@@ -138,7 +138,7 @@ def test_it_does_not_move_to_another_version_of_the_package() -> None:
 
 def test_entries_with_different_keys_are_not_joined() -> None:
     pip = GOLDEN.index('[[pip]]\nname = "six"')
-    end = GOLDEN.index("# Recorded")
+    end = GOLDEN.index("# What pip packages are built with")
     entry = GOLDEN[pip:end]
     amd = entry.replace("requested", 'platforms = ["linux/amd64"]\nlater = 1\nrequested')
     arm = entry.replace("requested", 'platforms = ["linux/arm64"]\nlater = 2\nrequested')

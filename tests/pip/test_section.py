@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from imagelock.app.context import Context, ResolveOptions
-from imagelock.app.sections.pip import PipSection, index_urls, pip_section
+from imagelock.app.sections.pip import index_urls, pip_section
+from imagelock.app.sections.pip_pins import PipSection
 from imagelock.app.sections.pip_report import Outdated, outdated
 from imagelock.fetch.http import Http
 from imagelock.fetch.store import Store

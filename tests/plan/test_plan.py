@@ -32,7 +32,7 @@ from imagelock.model.spec import (
     Spec,
 )
 from imagelock.plan import plan_image
-from imagelock.plan.image import BIG_WHEELS
+from imagelock.plan.pip import BIG_WHEELS
 
 ARM = Platform("linux/arm64")
 

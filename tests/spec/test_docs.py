@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from imagelock.spec.keys import KEYS
-from support.specs import BASE, problems_of, spec_of
+from support.specs import BASE, spec_of
 
 TEXT = (Path(__file__).parents[2] / "docs/spec.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```toml( not-yet)?\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(r"^```toml\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 FILES = {
     "requirements.txt": "numpy\n",
     "uv.lock": (Path(__file__).parent / "data/uv/uv.lock").read_text(encoding="utf-8"),
@@ -23,15 +23,9 @@ def whole(block: str) -> str:
     return block if "base" in tomllib.loads(block) else f"{block}\n{BASE}"
 
 
-@pytest.mark.parametrize("block", [block for mark, block in BLOCKS if not mark])
+@pytest.mark.parametrize("block", BLOCKS)
 def test_examples_are_specs(block: str) -> None:
     assert spec_of(whole(block), FILES).name in ("train", "image")
-
-
-@pytest.mark.parametrize("block", [block for mark, block in BLOCKS if mark])
-def test_examples_of_what_is_not_there_yet_have_no_other_problem(block: str) -> None:
-    lines = problems_of(whole(block)).splitlines()
-    assert all(line.endswith("not supported yet") for line in lines)
 
 
 def test_no_example_is_missed() -> None:
@@ -39,7 +33,7 @@ def test_no_example_is_missed() -> None:
 
 
 def test_every_key_is_described_and_in_an_example() -> None:
-    examples = "".join(block for _, block in BLOCKS)
+    examples = "".join(BLOCKS)
     for keys in KEYS.values():
         for key in keys:
             assert re.search(rf"\b{key.toml}\b", examples), key.toml

@@ -209,14 +209,6 @@ def test_uv(content: str, expected: str) -> None:
         ),
         (
             POETRY,
-            PYPROJECT.replace("idna>=3", "idna @ git+https://h/x"),
-            snapshot("""\
-pyproject.toml:3:17: project.dependencies[0]: a requirement from version control, 'git+https://h/x', is not supported yet
-  hint: put a wheel of that commit on an index or a server\
-"""),
-        ),
-        (
-            POETRY,
             '[tool.poetry.dependencies]\nidna = { git = "https://h/x" }\n',
             snapshot(
                 "pyproject.toml:2:8: tool.poetry.dependencies.idna: a dependency by git is not supported yet"

@@ -43,9 +43,20 @@ def test_more_indexes_come_after_those_of_the_spec_in_the_order_of_files() -> No
         'extra-indexes = ["https://z/"]',
         q="--extra-index-url https://q/\n--extra-index-url https://b\n",
     )
-    assert pip.extra_indexes == (
-        "https://z/", "https://q/", "https://b/", "https://c/x.html", "https://a/",
-    )  # fmt: skip
+    assert pip.extra_indexes == ("https://z/", "https://q/", "https://b/", "https://a/")
+    assert pip.find_links == ("https://c/x.html",)
+
+
+def test_without_an_index_the_first_folder_of_links_is_it() -> None:
+    pip = pip_of("--no-index\n-f wheels\n--find-links https://c/x\nx")
+    assert (pip.index, pip.find_links) == ("./wheels", ("https://c/x",))
+    assert pip == pip_of("x", 'index = "./wheels"\nfind-links = ["https://c/x"]')
+    assert "beside an index" in refused("--no-index\n-f wheels\n-i https://h/")
+    assert "say where files are to come from" in refused("--no-index")
+
+
+def test_what_is_done_anyway_may_be_asked_for() -> None:
+    assert pip_of("--only-binary :all:\n--require-hashes\nx") == pip_of("x")
 
 
 def test_prereleases() -> None:
@@ -107,16 +118,8 @@ r.txt:1:6: expected no '--pre' beside prerelease = 'explicit' in the spec
             "-i",
             "",
             snapshot("""\
-r.txt:1:3: expected the name of a well-known index, or an http or https URL, got ''
+r.txt:1:3: expected the name of a well-known index, an http or https URL, or a folder, got ''
   hint: write it with 'https://'\
-"""),
-        ),
-        (
-            "-f https://h/wheels",
-            "",
-            snapshot("""\
-r.txt:1:4: expected the URL of a page of links that ends in '.html', got 'https://h/wheels'
-  hint: folders and other pages are not supported yet\
 """),
         ),
         (
@@ -124,7 +127,7 @@ r.txt:1:4: expected the URL of a page of links that ends in '.html', got 'https:
             "",
             snapshot("""\
 r.txt:1:1: the option '--no-binary' is not supported yet
-  hint: only wheels are installed so far\
+  hint: allow-sdist in the spec names what may be built where no wheel fits\
 """),
         ),
         (
@@ -163,34 +166,6 @@ def test_a_wheel_by_its_url() -> None:
     ("line", "expected"),
     [
         (
-            "x @ git+https://h/x.git",
-            snapshot("""\
-r.txt:1:1: a requirement from version control, 'git+https://h/x.git', is not supported yet
-  hint: put a wheel of that commit on an index or a server\
-"""),
-        ),
-        (
-            "x @ file:///x.whl",
-            snapshot("""\
-r.txt:1:1: expected the http or https URL of a wheel, got 'file:///x.whl'
-  hint: bring it in with [[copy]], or put a wheel of it on an index\
-"""),
-        ),
-        (
-            "x @ ./x.whl",
-            snapshot("""\
-r.txt:1:1: expected the http or https URL of a wheel, got './x.whl'
-  hint: bring it in with [[copy]], or put a wheel of it on an index\
-"""),
-        ),
-        (
-            "x @ https://h/x.tar.gz",
-            snapshot("""\
-r.txt:1:1: expected the URL of a wheel (.whl), got 'https://h/x.tar.gz'
-  hint: name a version, and the index that has it\
-"""),
-        ),
-        (
             "x @ https://h/x.whl?token=hunter2",
             snapshot("r.txt:1:1: expected a URL without '?': a lock is no place for secrets"),
         ),
@@ -220,20 +195,6 @@ r.txt:1:1: expected a URL without credentials: a lock is no place for secrets
         (
             "x @ https://h/ä.whl",
             snapshot("r.txt:1:1: expected a URL with a host, and in ASCII, got 'https://h/ä.whl'"),
-        ),
-        (
-            "https://h/x-1-py3-none-any.whl",
-            snapshot("""\
-r.txt:1:1: expected a requirement like 'numpy>=2', got 'https://h/x-1-py3-none-any.whl': expected semicolon (after name with no version specifier) or end
-  hint: name the project before the URL: 'NAME @ URL'\
-"""),
-        ),
-        (
-            "./x-1-py3-none-any.whl",
-            snapshot("""\
-r.txt:1:1: expected a requirement like 'numpy>=2', got './x-1-py3-none-any.whl': expected package name at the start of dependency specifier
-  hint: bring it in with [[copy]], or put a wheel of it on an index\
-"""),
         ),
         (
             "-c c.txt",

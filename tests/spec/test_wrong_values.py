@@ -80,10 +80,6 @@ train.toml:1:17: pip.packages[0]: expected a requirement like 'numpy>=2', got 'n
 train.toml:1:17: pip.packages[0]: expected a requirement like 'numpy>=2', got '-r x.txt': expected package name at the start of dependency specifier
   hint: options belong in a requirements file, listed under pip.requirements\
 """)),
-        ("pip.packages = ['./wheel.whl']", snapshot("""\
-train.toml:1:17: pip.packages[0]: expected a requirement like 'numpy>=2', got './wheel.whl': expected package name at the start of dependency specifier
-  hint: bring it in with [[copy]], or put a wheel of it on an index\
-""")),
         ("pip.packages = ['x @ https://me:hunter2@h/x.whl']", snapshot("""\
 train.toml:1:17: pip.packages[0]: expected a URL without credentials: a lock is no place for secrets
   hint: put them in ~/.netrc or the keyring; only the fetch reads them\
@@ -102,13 +98,13 @@ train.toml:1:13: pip.index: expected a URL without credentials: a lock is no pla
   hint: put them in ~/.netrc or the keyring; only the fetch reads them\
 """)),
         ("pip.index = 'https://${TOKEN}@h/simple'", snapshot("""\
-train.toml:1:13: pip.index: expected the name of a well-known index, or an http or https URL, got 'https://…@h/simple'
+train.toml:1:13: pip.index: expected the name of a well-known index, an http or https URL, or a folder, got 'https://…@h/simple'
   hint: environment variables are not expanded: a spec means the same everywhere\
 """)),
         ("pip.index = 'https://h/simple?token=x'", snapshot("train.toml:1:13: pip.index: expected a URL without '?' and '#': a lock is no place for secrets")),
         ("pip.index = 'https://h:99999/simple'", snapshot("train.toml:1:13: pip.index: expected a URL with a host, and a port if need be, got 'https://h:99999/simple'")),
         ("pip.index = 'ftp://h/simple'", snapshot("""\
-train.toml:1:13: pip.index: expected the name of a well-known index, or an http or https URL, got 'ftp://h/simple'
+train.toml:1:13: pip.index: expected the name of a well-known index, an http or https URL, or a folder, got 'ftp://h/simple'
   hint: write it with 'https://'\
 """)),
         ("pip.prerelease = 'alow'", snapshot("""\

@@ -38,6 +38,7 @@ VALUES: Final[dict[Path, tuple[Any, ...]]] = {
     ("pip", "index"): ("https://h/simple", "http://127.0.0.1:80/"),
     ("pip", "extra-indexes"): (["https://a/", "https://b/"], ["https://b/", "https://a/"]),
     ("pip", "prerelease"): ("allow", "disallow", "explicit"),
+    ("pip", "find-links"): (["https://a/x", "https://b/"], ["https://b/", "https://a/x"]),
     ("pip", "exclude-newer"): ("2026-11-01", "2026-11-01T00:00:00Z", "7 days", "5 hours"),
     ("pip", "allow-sdist"): (["A.b", "c"], ["c"]),
     ("pip", "python-exec"): ("/usr/bin/python3", "/opt/python"),

@@ -19,10 +19,12 @@ from imagelock.model.lock import (
     AptRemoval,
     BaseKind,
     BasePin,
+    BuiltWheel,
     CondaPin,
     ImageRecord,
     Lock,
     NoArch,
+    PipBuildPin,
     PipPin,
     PythonPin,
     PythonProvider,
@@ -43,6 +45,7 @@ from imagelock.model.spec import (
     ImageBase,
     ImageConfig,
     LayoutBase,
+    LocalContent,
     PipSpec,
     Prerelease,
     RequirementsFile,
@@ -175,10 +178,12 @@ pip_specs = st.builds(
     overrides=_unique(requirements),
     index=st.just("pypi") | urls,
     extra_indexes=_tuples(urls),
+    find_links=_tuples(urls | folders),
     prerelease=st.sampled_from(Prerelease),
     exclude_newer=st.none() | lines,
     allow_sdist=_unique(names),
     python_exec=st.none() | absolute_paths,
+    local=_unique(st.builds(LocalContent, path=st.sampled_from(("./a", "../b")), sha256=sha256s)),
 )
 apt_specs = st.builds(
     AptSpec,
@@ -370,6 +375,18 @@ def _pip_pin(key: tuple[str, ...], group: tuple[Platform, ...]) -> st.SearchStra
     )
 
 
+def _build_pin(key: tuple[str, ...], group: tuple[Platform, ...]) -> st.SearchStrategy[PipBuildPin]:
+    return st.builds(
+        PipBuildPin,
+        name=st.just(PipName(key[0])),
+        version=versions,
+        artifact=artifacts,
+        platforms=st.just(group),
+        builds=st.just((PipName("built"),)) | st.just((PipName("a"), PipName("built"))),
+        required_by=requirers,
+    )
+
+
 def _python_pin(group: tuple[Platform, ...]) -> st.SearchStrategy[PythonPin]:
     return st.builds(
         PythonPin,
@@ -414,7 +431,17 @@ def locks(draw: st.DrawFn) -> Lock:
     named = names.map(lambda name: (name,))
     deb = st.tuples(names, st.sampled_from(["amd64", "all"]))
     records = [
-        draw(st.builds(ImageRecord, platform=st.just(p), manifest_digest=digests, image_id=digests))
+        draw(
+            st.builds(
+                ImageRecord,
+                platform=st.just(p),
+                manifest_digest=digests,
+                image_id=digests,
+                wheels=_unique(
+                    st.builds(BuiltWheel, name=st.just(PipName("built")), sha256=sha256s), size=1
+                ),
+            )
+        )
         for p in draw(st.lists(st.sampled_from(platforms), unique=True))
     ]
     return Lock(
@@ -431,5 +458,6 @@ def locks(draw: st.DrawFn) -> Lock:
         conda=draw(_pins(platforms, named, _conda_pin)),
         pythons=draw(st.just(()) | _one_for_each(platforms, _python_pin)),
         pip=draw(_pins(platforms, named, _pip_pin)),
+        pip_builds=draw(_pins(platforms, named, _build_pin)),
         images=tuple(records),
     )

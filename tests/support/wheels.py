@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import tarfile
@@ -33,12 +34,17 @@ def wheel(
     if not early:
         members.reverse()
     members.append((f"{stem}/WHEEL", b"Wheel-Version: 1.0\nTag: py3-none-any\n"))
-    members.append((f"{stem}/RECORD", b""))
+    lines = [f"{member},sha256={_digest(content)},{len(content)}\n" for member, content in members]
+    members.append((f"{stem}/RECORD", "".join([*lines, f"{stem}/RECORD,,\n"]).encode()))
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for member, content in members:
             archive.writestr(zipfile.ZipInfo(member, (2020, 1, 1, 0, 0, 0)), content)
     return file.getvalue()
+
+
+def _digest(data: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
 
 
 def sdist(name: str, version: str, pkg_info: bytes) -> bytes:

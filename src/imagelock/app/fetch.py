@@ -27,7 +27,7 @@ def fetch_lock(
     """
     wanted = {
         pin.artifact.sha256: pin.artifact
-        for pins in (lock.apt, lock.conda, lock.pip)
+        for pins in (lock.apt, lock.conda, lock.pip, lock.pip_builds)
         for pin in pins
         if set(pin.platforms) & set(platforms)
     }

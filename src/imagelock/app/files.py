@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from imagelock.fetch.store import disk_errors
 from imagelock.lock import decode_lock
 from imagelock.model.errors import UsageError
 from imagelock.model.lock import Lock
+from imagelock.model.names import Sha256
 from imagelock.model.spec import Spec
 from imagelock.spec import parse_spec
 
@@ -48,7 +50,31 @@ def load_spec(path: Path) -> Spec:
         return (folder / relative).read_bytes()
 
     data = read_file(path, "spec", hint="run `imagelock init` to write a first spec")
-    return parse_spec(data, source=str(path), read_file=read_beside)
+    return parse_spec(data, source=str(path), read_file=read_beside, files=SpecFiles(folder))
+
+
+@dataclass(frozen=True, slots=True)
+class SpecFiles:
+    """What a spec names beside itself, read from its folder (:mod:`imagelock.spec.local`)."""
+
+    folder: Path
+
+    def relative(self, path: str) -> str:
+        """An absolute path as seen from the spec's folder."""
+        return os.path.relpath(os.path.realpath(path), self.folder.resolve()).replace(os.sep, "/")
+
+    def digest(self, path: str) -> Sha256:
+        """The hash of a file, or of the tar that a project's folder is packed as."""
+        found = self.folder / path
+        if found.is_dir():
+            from imagelock.fetch.trees import folder_tar
+
+            digest = hashlib.sha256()
+            for chunk in folder_tar(found):
+                digest.update(chunk)
+            return Sha256(digest.hexdigest())
+        with found.open("rb") as file:
+            return Sha256(hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def load_lock(path: Path) -> Lock:

@@ -68,7 +68,7 @@ def outdated_packages(
                 newest=item.newest,
                 yanked=item.yanked,
             )
-            for item in outdated_pip(lock, targets, context=context)
+            for item in outdated_pip(lock, targets, context=context, folder=spec_folder)
         ]
     return tuple(sorted(found))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,10 @@ def record_images(path: Path, order: BuildOrder, result: BuildResult) -> bool:
     """Write what was built into the lock; whether the file changed. The tag stays the same."""
     built = tuple(
         ImageRecord(
-            platform=image.platform, manifest_digest=image.manifest.digest, image_id=image.image_id
+            platform=image.platform,
+            manifest_digest=image.manifest.digest,
+            image_id=image.image_id,
+            wheels=image.wheels,
         )
         for image in result.images
     )
@@ -37,8 +40,26 @@ def record_images(path: Path, order: BuildOrder, result: BuildResult) -> bool:
 
 
 def unlike_records(order: BuildOrder, result: BuildResult) -> tuple[str, ...]:
-    """A line for each image whose digest is not the recorded one."""
+    """A line for each image, and each wheel built for it, whose digest is not the recorded one."""
     recorded = {record.platform: record for record in order.lock.images}
+    return (*_unlike_images(recorded, result), *_unlike_wheels(recorded, result))
+
+
+def _unlike_wheels(recorded: Mapping[Platform, ImageRecord], result: BuildResult) -> Iterator[str]:
+    for image in result.images:
+        record = recorded.get(image.platform)
+        before = {wheel.name: wheel.sha256 for wheel in record.wheels} if record else {}
+        for wheel in image.wheels:
+            if before.get(wheel.name, wheel.sha256) != wheel.sha256:
+                yield (
+                    f"{image.platform}: the wheel of {wheel.name} was recorded as"
+                    f" {before[wheel.name]}, built as {wheel.sha256}"
+                )
+
+
+def _unlike_images(
+    recorded: Mapping[Platform, ImageRecord], result: BuildResult
+) -> tuple[str, ...]:
     return tuple(
         f"{image.platform}: recorded {recorded[image.platform].manifest_digest}, "
         f"built {image.manifest.digest}"

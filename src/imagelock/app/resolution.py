@@ -21,6 +21,7 @@ from imagelock.model.lock import (
     BasePin,
     CondaPin,
     Lock,
+    PipBuildPin,
     PipPin,
     PythonPin,
 )
@@ -52,6 +53,7 @@ class Resolution:
     conda: list[CondaPin] = field(default_factory=list)
     pythons: list[PythonPin] = field(default_factory=list)
     pip: list[PipPin] = field(default_factory=list)
+    pip_builds: list[PipBuildPin] = field(default_factory=list)
 
     def resolve(self, platforms: tuple[Platform, ...]) -> None:
         """Resolve the stale sections for these platforms, keep the pins of the others."""
@@ -88,13 +90,14 @@ class Resolution:
             self.removals += pins_for(self.previous.apt_removals, platform)
             self.conda += pins_for(self.previous.conda, platform)
             self.pythons += pins_for(self.previous.pythons, platform)
-            self.pip += pins_for(self.previous.pip, platform)
+            self._keep_pip(platform)
 
     def lock(self) -> Lock:
         """What was gathered, not yet in normal form."""
         used = {pin.artifact.archive for pin in self.apt}
         used |= {pin.artifact.archive for pin in self.conda}
         used |= {pin.artifact.archive for pin in self.pip}
+        used |= {pin.artifact.archive for pin in self.pip_builds}
         read = {(index.archive, index.suite) for index in self.indexes}
         kept = {i for i in self.kept_indexes if (i.archive, i.suite) not in read}
         indexes = tuple(self.indexes | kept)
@@ -109,6 +112,7 @@ class Resolution:
             conda=tuple(self.conda),
             pythons=tuple(self.pythons),
             pip=tuple(self.pip),
+            pip_builds=tuple(self.pip_builds),
         )
 
     def _keep_indexes(self) -> None:
@@ -206,6 +210,11 @@ class Resolution:
             return None
         return target_of(python, base, platform)
 
+    def _keep_pip(self, platform: Platform) -> None:
+        assert self.previous is not None
+        self.pip += pins_for(self.previous.pip, platform)
+        self.pip_builds += pins_for(self.previous.pip_builds, platform)
+
     def _resolve_pip(
         self, platforms: tuple[Platform, ...], targets: dict[Platform, PythonTarget]
     ) -> None:
@@ -214,7 +223,7 @@ class Resolution:
         if Section.PIP not in self.sections:
             assert self.previous is not None
             for platform in platforms:
-                self.pip += pins_for(self.previous.pip, platform)
+                self._keep_pip(platform)
             return
         from imagelock.app.sections.gpu import bounded
         from imagelock.app.sections.pip import pip_section
@@ -225,10 +234,12 @@ class Resolution:
             context=self.context,
             options=self.options,
             previous=self.previous,
+            folder=self.spec_folder,
             installed=self._installed(platforms),
         )
         self.archives.update(section.archives)
         self.pip += section.pins
+        self.pip_builds += section.builds
 
     def _installed(
         self, platforms: tuple[Platform, ...]

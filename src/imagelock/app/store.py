@@ -152,6 +152,7 @@ def needed_by(lock: Lock, store: Store) -> Iterator[Sha256]:
     artifacts = [pin.artifact for pin in lock.apt]
     artifacts += [pin.artifact for pin in lock.conda]
     artifacts += [pin.artifact for pin in lock.pip]
+    artifacts += [pin.artifact for pin in lock.pip_builds]
     yield from (artifact.sha256 for artifact in artifacts)
     for base in lock.bases:
         yield hash_of(base.digest)

@@ -238,7 +238,7 @@ def _graph(commands: Commands, common: argparse.ArgumentParser) -> None:
     why.set_defaults(command=lazy("graph", "run_why"))
     tree = commands.add_parser("tree", parents=[common], help="what requires what")
     _lock_arguments(tree)
-    tree.add_argument("--kind", choices=("apt", "conda", "pip"), help="one kind alone")
+    tree.add_argument("--kind", choices=("apt", "conda", "pip", "pip-build"), help="one kind alone")
     tree.add_argument("--depth", type=levels, default=99, metavar="N", help="levels to show")
     tree.add_argument("--base", action="store_true", help="the packages of the base too")
     tree.set_defaults(command=lazy("graph", "run_tree"))

@@ -18,6 +18,7 @@ from imagelock.fetch.download import at_range, download
 from imagelock.fetch.http import Http, redact
 from imagelock.fetch.local import open_local
 from imagelock.fetch.store import Store
+from imagelock.fetch.trees import add_tree
 from imagelock.model.archives import (
     SNAPSHOTS,
     Archive,
@@ -25,6 +26,7 @@ from imagelock.model.archives import (
     archive_url,
     artifact_url,
     is_local,
+    is_repository,
 )
 from imagelock.model.errors import IntegrityError, NetworkError
 from imagelock.model.lock import AptIndexPin
@@ -74,7 +76,7 @@ class ArtifactFetcher:
         """
         wanted = {artifact.sha256: artifact for artifact in artifacts}
         missing = [artifact for key, artifact in wanted.items() if not self._store.find(key)]
-        remote = [item for item in missing if not is_local(archive_url(item.archive, archives))]
+        remote = [item for item in missing if not _is_here(archive_url(item.archive, archives))]
         if remote and self._http.offline:
             raise _all_missing(remote)
         if missing:
@@ -115,6 +117,10 @@ class ArtifactFetcher:
         raise (wrong or failures)[0]
 
     def _from_archive(self, artifact: Artifact, root: str, progress: Progress) -> None:
+        if is_repository(root) or artifact.path == ".":
+            add_tree(self._store, artifact, root, folder=self._folder, offline=self._http.offline)
+            progress(artifact, artifact.size)
+            return
         url = artifact_url(artifact, (Archive(name=artifact.archive, url=root),))
 
         def open_from(start: int) -> AbstractContextManager[Iterator[bytes]]:
@@ -131,6 +137,11 @@ class ArtifactFetcher:
             where=redact(url),
             progress=lambda size: progress(artifact, size),
         )
+
+
+def _is_here(root: str) -> bool:
+    """Whether an archive is on this machine."""
+    return is_local(root.removeprefix("git+"))
 
 
 def _roots(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from types import TracebackType
 
-from imagelock.model.archives import is_local, local_path, local_reference
+from imagelock.model.archives import is_local, is_repository, local_path, local_reference
 
 
 class Wrong(ValueError):
@@ -120,8 +120,11 @@ def channel(text: str) -> str:
 def archive_url(text: str) -> str:
     """Check the URL of an archive: http or https, no credentials, a '/' at its end.
 
-    Or a relative reference to a folder, in its one spelling (:mod:`imagelock.model.archives`).
+    Or a relative reference to a folder, in its one spelling (:mod:`imagelock.model.archives`), or
+    a git repository, which may have the user of ssh.
     """
+    if is_repository(text):
+        return _repository(text)
     no_credentials(text)
     if re.fullmatch(r"https?://[^\s/@?#]+/(?:[^\s?#]*/)?", text):
         return text
@@ -129,6 +132,24 @@ def archive_url(text: str) -> str:
         return _local_url(text)
     msg = f"expected an http or https URL or a relative folder that ends in '/', got '{text}'"
     raise Wrong(msg)
+
+
+def _repository(text: str) -> str:
+    address = text.removeprefix("git+")
+    if is_local(address) and not address.startswith(("/", "-")):
+        _local_url(f"{address}/")
+    elif not re.fullmatch(_REPOSITORY, address):
+        msg = "expected a git repository like 'git+https://host/path', without credentials"
+        raise Wrong(msg)
+    return text
+
+
+_REPOSITORY = r"(?:https?://|ssh://(?:[A-Za-z0-9._~-]+@)?)[^\s/@?#]+/[^\s?#]+"
+
+
+def artifact_path(text: str) -> str:
+    """Check the path of an artifact: contained, or ``.`` for the archive's folder itself."""
+    return text if text == "." else contained_path(text)
 
 
 def _local_url(text: str) -> str:

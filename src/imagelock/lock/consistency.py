@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from operator import attrgetter
 
 from imagelock.lock.checks import Wrong
 from imagelock.lock.pins import SECTIONS, Section
-from imagelock.model.archives import WELL_KNOWN_ARCHIVES, Artifact
+from imagelock.model.archives import WELL_KNOWN_ARCHIVES, Artifact, is_local
 from imagelock.model.lock import Lock
 
 
 def check_consistent(lock: Lock) -> None:
     """Raise Wrong with the path of the first pin that contradicts the rest of the lock."""
-    archives = {archive.name for archive in lock.archives} | WELL_KNOWN_ARCHIVES.keys()
+    archives = WELL_KNOWN_ARCHIVES | {archive.name: archive.url for archive in lock.archives}
     for section in SECTIONS:
         pins = getattr(lock, section.attribute)
         if pins:
@@ -27,8 +29,11 @@ def _check_unique(section: Section, pins: tuple[object, ...]) -> None:
     getter = attrgetter(*section.unique) if section.unique else None
     for index, pin in enumerate(pins):
         subject = getter(pin) if getter else ()
-        for platform in getattr(pin, "platforms", ("",)):
-            key = (subject, platform)
+        # What sources are built with is there once for each of them.
+        for platform, build in itertools.product(
+            getattr(pin, "platforms", ("",)), getattr(pin, "builds", ("",))
+        ):
+            key = (subject, platform, build)
             if key in seen:
                 named = getattr(pin, "name", section.key)
                 where = f" for {platform}" if platform else ""
@@ -38,10 +43,16 @@ def _check_unique(section: Section, pins: tuple[object, ...]) -> None:
             seen.add(key)
 
 
-def _check_archives(section: Section, pins: tuple[object, ...], archives: set[str]) -> None:
+def _check_archives(
+    section: Section, pins: tuple[object, ...], archives: Mapping[str, str]
+) -> None:
     for index, pin in enumerate(pins):
         source = getattr(pin, "artifact", pin)
         name = source.archive if isinstance(source, Artifact) else getattr(pin, "archive", None)
         if name is not None and name not in archives:
             msg = f"expected a well-known archive or one of [[archive]], got '{name}'"
             raise Wrong(msg).within(f"{section.key}[{index}].archive")
+        is_folder = isinstance(source, Artifact) and source.path == "."
+        if is_folder and not is_local(archives[str(name)]):
+            msg = f"expected a path in the archive '{name}', got '.', which is for folders"
+            raise Wrong(msg).within(f"{section.key}[{index}].path")

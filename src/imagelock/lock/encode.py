@@ -35,7 +35,7 @@ def encode_lock(lock: Lock) -> bytes:
 
 
 def _lines(document: dict[str, object]) -> list[str]:
-    """Every section has its comment even when it is empty.
+    """Every section has its comment even when it is empty, but for those that are rare.
 
     The comments keep the sections apart, so that changes at the end of one and at the start of
     the next do not touch, and merge.
@@ -53,7 +53,8 @@ def _lines(document: dict[str, object]) -> list[str]:
     assert isinstance(roots, dict)
     lines += nested_table("[roots]", "roots", _with_headers(roots))
     for section in SECTIONS[:-1]:
-        lines += _section(section.key, section.comment, document)
+        if section.key in document or not section.rare:
+            lines += _section(section.key, section.comment, document)
     for key, value in later.items():
         if has_header(value):
             lines += headed(key_text(key), value)

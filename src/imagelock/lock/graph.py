@@ -13,13 +13,14 @@ from imagelock.model.lock import (
     AptPin,
     CondaPin,
     Lock,
+    PipBuildPin,
     PipPin,
     Requirer,
 )
 from imagelock.model.platform import Platform
 
 ROOTS = (SPEC_ROOT, BASE_ROOT, PYTHON_ROOT)
-PackagePin = AptPin | CondaPin | PipPin
+PackagePin = AptPin | CondaPin | PipPin | PipBuildPin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,12 @@ class Root:
 def nodes(lock: Lock) -> tuple[Node, ...]:
     """Every package, by kind and name; a foreign architecture is part of the name."""
     found: dict[tuple[str, str], list[PackagePin]] = {}
-    for kind, pins in (("apt", lock.apt), ("conda", lock.conda), ("pip", lock.pip)):
+    for kind, pins in (
+        ("apt", lock.apt),
+        ("conda", lock.conda),
+        ("pip", lock.pip),
+        ("pip-build", lock.pip_builds),
+    ):
         for pin in pins:
             for label in labels(pin):
                 found.setdefault((kind, label), []).append(pin)
@@ -110,13 +116,15 @@ def why(lock: Lock, name: str) -> tuple[Explanation, ...]:
         for node in every
         if node.name == name
         or node.name.partition(":")[0] == name
-        or (node.kind == "pip" and node.name == spelled)
+        or (node.kind in {"pip", "pip-build"} and node.name == spelled)
     ]
     return tuple(_explanation(node, every) for node in found)
 
 
 def _explanation(node: Node, every: tuple[Node, ...]) -> Explanation:
     by_name = {other.name: other for other in every if other.kind == node.kind}
+    if node.kind == "pip-build":  # it leads to what is built
+        by_name = {other.name: other for other in every if other.kind == "pip"} | by_name
     chains = []
     for edge in node.required_by:
         above = _to_root(edge.name, by_name, avoid=node.name)
@@ -147,14 +155,16 @@ def tree(lock: Lock) -> tuple[Root, ...]:
     """What each root asked for, and what that requires; each package has branches once."""
     every = nodes(lock)
     roots = []
-    for kind in ("apt", "conda", "pip"):
+    for kind in ("apt", "conda", "pip", "pip-build"):
         below: dict[str, list[tuple[str, Node]]] = {}
         for node in every:
             if node.kind == kind:
                 for edge in node.required_by:
                     below.setdefault(edge.name, []).append((edge.specifier, node))
         seen: set[str] = set()
-        for name in ROOTS:
+        own = {node.name for node in every if node.kind == kind}
+        built = sorted(below.keys() - own - set(ROOTS)) if kind == "pip-build" else ()
+        for name in (*ROOTS, *built):
             if name in below:
                 branches = _branches(name, below, seen)
                 roots.append(Root(name=name, kind=kind, branches=branches))

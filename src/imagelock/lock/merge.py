@@ -82,7 +82,7 @@ _PARTS: Final = (
         ("bases", "apt", "conda"),
     ),
     # Wheels are chosen for an interpreter and a C library, not for the apt packages beside them.
-    _Part("pip", ("pip",), ("pip", "gpu"), ("bases", "conda", "pythons")),
+    _Part("pip", ("pip", "pip_builds"), ("pip", "gpu"), ("bases", "conda", "pythons")),
 )
 """In the order of resolution, as in ``stale``."""
 

@@ -18,18 +18,31 @@ from imagelock.model.lock import (
     CondaPin,
     ImageRecord,
     Lock,
+    PipBuildPin,
     PipPin,
     PythonPin,
 )
 from imagelock.model.spec import Spec
 
-Pin = BasePin | AptIndexPin | AptPin | AptRemoval | CondaPin | PythonPin | PipPin | ImageRecord
+Pin = (
+    BasePin
+    | AptIndexPin
+    | AptPin
+    | AptRemoval
+    | CondaPin
+    | PythonPin
+    | PipPin
+    | PipBuildPin
+    | ImageRecord
+)
 T = TypeVar("T")
 
 _SETS = (
     "platforms",
     "required_by",
+    "builds",
     "extras",
+    "wheels",
     "components",
     "depends",
     "constrains",
@@ -54,7 +67,16 @@ def pin_sort_key(pin: object) -> tuple[str, ...]:
 
 def _order_of(model: Callable[..., object]) -> Callable[[object], tuple[object, ...]]:
     first = ("archive", "suite", "name", "architecture", "kind", "reference", "snapshot")
-    last = ("platform", "platforms", "version", "url", "digest", "sha256", "artifact.sha256")
+    last = (
+        "platform",
+        "platforms",
+        "builds",
+        "version",
+        "url",
+        "digest",
+        "sha256",
+        "artifact.sha256",
+    )
     records = ("manifest_digest", "image_id")
     has = {name.replace("artifact", "artifact.sha256") for name in _attributes(model)}
     if "name" in has:
@@ -179,6 +201,7 @@ def normalise_spec(spec: Spec) -> Spec:
         constraints=_ordered(spec.pip.constraints),
         overrides=_ordered(spec.pip.overrides),
         allow_sdist=_ordered(spec.pip.allow_sdist),
+        local=_ordered(spec.pip.local),
         requirements=tuple(
             sorted(
                 (

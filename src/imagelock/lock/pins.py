@@ -7,7 +7,13 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Final
 
-from imagelock.lock.checks import Wrong, absolute_path, archive_url, contained_path
+from imagelock.lock.checks import (
+    Wrong,
+    absolute_path,
+    archive_url,
+    artifact_path,
+    contained_path,
+)
 from imagelock.lock.kinds import Choice, Flag, Integer, Moment, Platforms, Text
 from imagelock.lock.lists import Strings
 from imagelock.lock.tables import Embedded, Field, Table, Tables
@@ -18,9 +24,11 @@ from imagelock.model.lock import (
     AptRemoval,
     BaseKind,
     BasePin,
+    BuiltWheel,
     CondaPin,
     ImageRecord,
     NoArch,
+    PipBuildPin,
     PipPin,
     PythonPin,
     PythonProvider,
@@ -55,6 +63,12 @@ CONTAINED: Final = Text(
     check=contained_path,
     says=True,
 )
+ARTIFACT_PATH: Final = Text(
+    rf"\.|{CONTAINED.pattern}",
+    "a relative path",
+    check=artifact_path,
+    says=True,
+)
 ABSOLUTE: Final = Text("/.*", "an absolute path", check=absolute_path, says=True)
 DEB_NAME: Final = Text(r"[a-z0-9][a-z0-9+.-]+", "a Debian package name", check=deb_name, says=True)
 DEB_VERSION: Final = Text(r"[A-Za-z0-9.+:~-]+", "a Debian version (Policy 5.6.12)")
@@ -72,6 +86,11 @@ ARCHIVE_NAME: Final = Text(r"[a-z0-9][a-z0-9._-]*", "the name of an archive")
 def _requirer_identity(item: object) -> str:
     assert isinstance(item, Requirer)
     return f"{item.name} {item.specifier}"
+
+
+def _built_identity(item: object) -> str:
+    assert isinstance(item, BuiltWheel)
+    return str(item.name)
 
 
 def _identity(*attributes: str) -> Callable[[object], str]:
@@ -119,7 +138,7 @@ ARTIFACT: Final = Embedded(
         Field(
             "archive", "archive", ARCHIVE_NAME, "The archive: a well-known name, or [[archive]]'s."
         ),
-        Field("path", "path", CONTAINED, "The path in the archive, not quoted."),
+        Field("path", "path", ARTIFACT_PATH, "The path in the archive, not quoted."),
         Field("sha256", "sha256", SHA256, "The hash of the file."),
         Field("size", "size", Integer(), "The size of the file, in bytes."),
     ),
@@ -132,11 +151,12 @@ ARCHIVE: Final = Table(
         "url",
         "url",
         Text(
-            r"https?://[^\s/@?#]+/(?:[^\s?#]*/)?|(?!/)[^\s?#:\\]*/",
+            r"https?://[^\s/@?#]+/(?:[^\s?#]*/)?|(?!/)[^\s?#:\\]*/"
+            r"|git\+(?:[^\s?#:/\\-][^\s?#:\\]*|https?://[^\s@?#]+|ssh://[^\s?#:]+(?::[0-9]+/[^\s?#]*)?)",
             check=archive_url,
             says=True,
         ),
-        "Its URL, or a folder relative to the context.",
+        "Its URL, a folder relative to the context, or 'git+' and a repository.",
     ),
     identity=_identity("name"),
     description="An archive that is not well known.",
@@ -237,13 +257,37 @@ PIP: Final = Table(
     Field("requested", "requested", Flag(), "Whether the spec itself names it (PEP 376)."),
     REQUIRED_BY,
     identity=_identity("name", "artifact.sha256", "platforms"),
-    description="A wheel.",
+    description="A wheel, or a source that is built into one.",
+)
+PIP_BUILD: Final = Table(
+    PipBuildPin,
+    Field("name", "name", PIP_NAME, "The project."),
+    Field("version", "version", PIP_VERSION, "Its version."),
+    ARTIFACT,
+    PLATFORMS,
+    Field("builds", "builds", Strings(PIP_NAME), "The packages that are built with it."),
+    REQUIRED_BY,
+    identity=_identity("name", "artifact.sha256", "builds", "platforms"),
+    description="A wheel that sources are built with, in no image.",
 )
 IMAGE: Final = Table(
     ImageRecord,
     Field("platform", "platform", Text(check=Platform.parse), "The platform."),
     Field("manifest-digest", "manifest_digest", DIGEST, "The digest of its manifest."),
     Field("image-id", "image_id", DIGEST, "The digest of its config."),
+    Field(
+        "wheels",
+        "wheels",
+        Tables(
+            Table(
+                BuiltWheel,
+                Field("name", "name", PIP_NAME, "The package that was built."),
+                Field("sha256", "sha256", SHA256, "The hash of its wheel, in normal form."),
+                identity=_built_identity,
+            )
+        ),
+        "The wheels that were built of sources.",
+    ),
     identity=_identity("platform", "manifest_digest"),
     description="What a build gave (`build --record`). Not part of the tag.",
 )
@@ -253,7 +297,8 @@ IMAGE: Final = Table(
 class Section:
     """One kind of table: its TOML key, the attribute of Lock, and the comment before it.
 
-    ``unique`` are the attributes that two pins of one platform must not share.
+    ``unique`` are the attributes that two pins of one platform must not share. A ``rare`` section
+    has its comment only where it has tables.
     """
 
     key: str
@@ -261,6 +306,7 @@ class Section:
     comment: str
     table: Table
     unique: tuple[str, ...]
+    rare: bool = False
 
 
 SECTIONS: Final = (
@@ -284,6 +330,14 @@ SECTIONS: Final = (
     Section("conda", "conda", "conda packages", CONDA, ("name",)),
     Section("python", "pythons", "Python", PYTHON, ()),
     Section("pip", "pip", "pip packages", PIP, ("name",)),
+    Section(
+        "pip-build",
+        "pip_builds",
+        "What pip packages are built with",
+        PIP_BUILD,
+        ("name",),
+        rare=True,
+    ),
     Section("image", "images", "Recorded builds", IMAGE, ("platform",)),
 )
 """Every section, in the order it is written. The last is not part of the tag."""

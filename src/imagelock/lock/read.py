@@ -17,7 +17,9 @@ _HEADER = re.compile(r"\[\[([a-z-]+)\]\]\Z").match
 _FIELD = re.compile(
     rf"([a-z0-9-]+) = (?:{_STRING}|(0|[1-9][0-9]{{0,15}})|(true|false)|\[(.*))\Z"
 ).match
-_ITEM = re.compile(rf"(?:{_STRING}|\{{ name = {_STRING}(?:, specifier = {_STRING})? \}})\Z").match
+_ITEM = re.compile(
+    rf"(?:{_STRING}|\{{ name = {_STRING}(?:, (specifier|sha256) = {_STRING})? \}})\Z"
+).match
 
 Table = dict[str, object]
 
@@ -87,11 +89,11 @@ def _array(rest: str, lines: Iterator[str]) -> list[object]:
 
 
 def _item(text: str) -> object:
-    """A string, or a table with a name and maybe a specifier."""
+    """A string, or a table with a name and maybe a specifier or a hash."""
     item = _ITEM(text)
     if item is None:
         raise _OtherForm
-    string, name, specifier = item.groups()
+    string, name, key, value = item.groups()
     if string is not None:
         return string
-    return {"name": name} if specifier is None else {"name": name, "specifier": specifier}
+    return {"name": name} if key is None else {"name": name, key: value}

@@ -7,7 +7,7 @@ from typing import Final
 from imagelock.lock.checks import channel, copy_source, no_credentials, relative_path
 from imagelock.lock.kinds import Choice, Flag, Platforms, Scalar, Text
 from imagelock.lock.lists import Pairs, Strings
-from imagelock.lock.pins import ABSOLUTE, LINE
+from imagelock.lock.pins import ABSOLUTE, LINE, SHA256
 from imagelock.lock.tables import Field, Table, Tables, Variants
 from imagelock.model.spec import (
     AptSource,
@@ -21,6 +21,7 @@ from imagelock.model.spec import (
     ImageBase,
     ImageConfig,
     LayoutBase,
+    LocalContent,
     PipSpec,
     Prerelease,
     RequirementsFile,
@@ -43,6 +44,11 @@ LINES: Final = Strings(LINE)
 
 def _path_of(item: object) -> str:
     assert isinstance(item, RequirementsFile)
+    return item.path
+
+
+def _local_of(item: object) -> str:
+    assert isinstance(item, LocalContent)
     return item.path
 
 
@@ -94,10 +100,24 @@ PIP: Final = Table(
     Field("overrides", "overrides", LINES, "Requirements that replace all others."),
     Field("index", "index", URL, "A well-known name or a URL."),
     Field("extra-indexes", "extra_indexes", Strings(URL), "More indexes, in their order."),
+    Field("find-links", "find_links", Strings(URL), "Folders and pages of links, in their order."),
     Field("prerelease", "prerelease", Choice(Prerelease), "When pre-releases are candidates."),
     Field("exclude-newer", "exclude_newer", LINE, "A date, a time or a span."),
     Field("allow-sdist", "allow_sdist", LINES, "Packages that may be built from source."),
     Field("python-exec", "python_exec", ABSOLUTE, "The interpreter to install into."),
+    Field(
+        "local",
+        "local",
+        Tables(
+            Table(
+                LocalContent,
+                Field("path", "path", RELATIVE, "A file or folder, relative to the spec."),
+                Field("sha256", "sha256", SHA256, "The hash of what it held."),
+                identity=_local_of,
+            )
+        ),
+        "What requirements name beside the spec.",
+    ),
 )
 APT: Final = Table(
     AptSpec,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from imagelock.lock.checks import Wrong
 from imagelock.lock.kinds import Context, Kind, Platforms
@@ -15,7 +16,7 @@ from imagelock.lock.normal import normalise_spec
 from imagelock.lock.roots import ROOTS
 from imagelock.lock.tables import Field, Table, Tables, Variants
 from imagelock.model.errors import LockError
-from imagelock.model.spec import AptSource, RequirementsFile, Spec
+from imagelock.model.spec import AptSource, LocalContent, RequirementsFile, Spec
 from imagelock.model.toml import inline_text, key_text
 
 
@@ -99,16 +100,25 @@ def _field_steps(field: Field, old: object, new: object, prefix: str) -> Iterato
         yield from _table_steps(kind, before, after, f"{path}.")
     elif isinstance(kind, Pairs):
         yield from _pair_steps(kind, dict(before), dict(after), path)
-    elif isinstance(kind, Tables) and kind.table.model is RequirementsFile:
-        yield from _file_steps(kind.table, before, after, path)
-    elif isinstance(kind, Tables) and kind.table.model is AptSource:
-        yield from _source_steps(kind.table, before, after, path)
     elif isinstance(kind, Tables):
-        yield from _item_steps(_texts(kind.table, before), _texts(kind.table, after), path)
+        yield from _tables_steps(kind.table, before, after, path)
     elif isinstance(kind, Strings | Platforms):
         yield from _item_steps(list(map(str, before)), list(map(str, after)), path)
     else:
         yield path, _text(kind, before), _text(kind, after)
+
+
+def _tables_steps(
+    table: Table, old: tuple[Any, ...], new: tuple[Any, ...], path: str
+) -> Iterator[Step]:
+    if table.model is RequirementsFile:
+        yield from _file_steps(table, old, new, path)
+    elif table.model is AptSource:
+        yield from _source_steps(table, old, new, path)
+    elif table.model is LocalContent:
+        yield from _local_steps(old, new)
+    else:
+        yield from _item_steps(_texts(table, old), _texts(table, new), path)
 
 
 def _text(kind: Kind, value: object) -> str | None:
@@ -174,6 +184,20 @@ def _source_steps(
             yield from _table_steps(table, before, after, f"{path} '{name}' ")
     else:
         yield from _item_steps(_texts(table, old), _texts(table, new), path)
+
+
+def _local_steps(old: Iterable[LocalContent], new: Iterable[LocalContent]) -> Iterator[Step]:
+    """Files and folders by their path; those that came or went do so with a requirement."""
+    before = {item.path: item.sha256 for item in old}
+    after = {item.path: item.sha256 for item in new}
+    for path in sorted(before.keys() | after.keys()):
+        first, second = before.get(path), after.get(path)
+        if first != second:
+            yield path, _content(first), _content(second)
+
+
+def _content(digest: str | None) -> str | None:
+    return None if digest is None else f"content {digest[:12]}"
 
 
 def _item_steps(old: list[str], new: list[str], path: str) -> Iterator[Step]:

@@ -13,6 +13,7 @@ from imagelock.model.lock import (
     AptRemoval,
     CondaPin,
     Lock,
+    PipBuildPin,
     PipPin,
     PythonPin,
     Requirer,
@@ -20,6 +21,7 @@ from imagelock.model.lock import (
 from imagelock.model.platform import Platform
 
 Json = dict[str, object]
+PackagePin = AptPin | CondaPin | PipPin | PipBuildPin
 
 
 def show_json(lock: Lock, *, tag: str) -> Json:
@@ -45,6 +47,9 @@ def show_json(lock: Lock, *, tag: str) -> Json:
                 "platform": record.platform.text,
                 "manifest_digest": record.manifest_digest,
                 "image_id": record.image_id,
+                "wheels": [
+                    {"name": str(wheel.name), "sha256": wheel.sha256} for wheel in record.wheels
+                ],
             }
             for record in lock.images
         ],
@@ -62,10 +67,13 @@ def _packages(lock: Lock) -> Iterator[Json]:
         yield _interpreter(python)
     for wheel in lock.pip:
         more: Json = {"extras": list(wheel.extras), "requested": wheel.requested}
-        yield _package("pip", wheel, lock) | more
+        built: Json = {} if wheel.artifact.is_wheel else {"built": True}
+        yield _package("pip", wheel, lock) | more | built
+    for tool in lock.pip_builds:
+        yield _package("pip-build", tool, lock) | {"builds": list(map(str, tool.builds))}
 
 
-def _package(kind: str, pin: AptPin | CondaPin | PipPin, lock: Lock) -> Json:
+def _package(kind: str, pin: PackagePin, lock: Lock) -> Json:
     return {
         "kind": kind,
         "name": str(pin.name),
@@ -127,11 +135,12 @@ def show_text(lock: Lock, *, tag: str) -> str:
         lines.append("not reproducible: a run has a network")
     in_base = tuple(pin for pin in lock.apt if pin.base)
     installed = tuple(pin for pin in lock.apt if not pin.base)
-    groups: tuple[tuple[str, tuple[AptPin | CondaPin | PipPin, ...]], ...] = (
+    groups: tuple[tuple[str, tuple[PackagePin, ...]], ...] = (
         ("apt, in the base", in_base),
         ("apt", installed),
         ("conda", lock.conda),
         ("pip", lock.pip),
+        ("pip, to build with", lock.pip_builds),
     )
     for title, pins in groups:
         if pins:
@@ -145,11 +154,11 @@ def show_text(lock: Lock, *, tag: str) -> str:
     return "".join(f"{printable(line)}\n" for line in lines)
 
 
-def _rows(pins: tuple[AptPin | CondaPin | PipPin, ...], lock: Lock) -> list[str]:
+def _rows(pins: tuple[PackagePin, ...], lock: Lock) -> list[str]:
     """A line for each version of a package, whatever the number of its files."""
     found: dict[tuple[str, str, str], set[Platform]] = {}
     for pin in pins:
-        key = (_label(pin), pin.version, _because(pin.required_by))
+        key = (_label(pin), pin.version, _because(pin.required_by) + _source(pin))
         found.setdefault(key, set()).update(pin.platforms)
     name_width = max(len(name) for name, _, _ in found)
     version_width = max(len(version) for _, version, _ in found)
@@ -171,7 +180,14 @@ def _because(edges: tuple[Requirer, ...]) -> str:
     return "; ".join(because)
 
 
-def _label(pin: AptPin | CondaPin | PipPin) -> str:
+def _source(pin: PackagePin) -> str:
+    """That a package is built, and of what."""
+    if not isinstance(pin, PipPin) or pin.artifact.is_wheel:
+        return ""
+    return f" (built from {'its folder' if pin.artifact.path == '.' else pin.artifact.filename})"
+
+
+def _label(pin: PackagePin) -> str:
     """The name, with the architecture of a Debian package that is foreign somewhere."""
     if not isinstance(pin, AptPin):
         return str(pin.name)

@@ -43,6 +43,9 @@ WELL_KNOWN_INDEXES: Final = {
 }
 """Simple repository API roots (PEP 503, PEP 691) by the name a spec may use."""
 
+SDIST_ENDINGS: Final = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
+"""What a file name of an sdist ends in."""
+
 _PLAIN: Final = "/~+:@!$&'()*,;=-._"
 """What a path keeps in a URL, besides letters and digits (RFC 3986, 3.3)."""
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -52,7 +55,8 @@ _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 class Archive:
     """An archive that is not well known: its name in this lock and its URL, which ends in '/'.
 
-    The URL may be a relative reference to a folder: see :func:`is_local`.
+    The URL may be a relative reference to a folder (:func:`is_local`), or that of a git
+    repository (:func:`is_repository`), which needs no '/'.
     """
 
     name: str
@@ -73,6 +77,11 @@ class Artifact:
         """The last part of the path."""
         return self.path.rpartition("/")[2]
 
+    @property
+    def is_wheel(self) -> bool:
+        """Whether it is a wheel (PEP 427)."""
+        return self.path.endswith(".whl")
+
 
 def archive_url(name: str, archives: tuple[Archive, ...] = ()) -> str:
     """The canonical URL of a named archive. Raise KeyError when the lock defines none."""
@@ -83,13 +92,71 @@ def archive_url(name: str, archives: tuple[Archive, ...] = ()) -> str:
 
 
 def artifact_url(artifact: Artifact, archives: tuple[Archive, ...] = ()) -> str:
-    """The canonical URL of an artifact."""
-    return archive_url(artifact.archive, archives) + quote(artifact.path, safe=_PLAIN)
+    """The canonical URL of an artifact; of a repository's, as PEP 508 requirements have it."""
+    root = archive_url(artifact.archive, archives)
+    if is_repository(root):
+        commit, _, folder = artifact.path.partition("/")
+        return f"{root}@{commit}" + (
+            f"#subdirectory={quote(folder, safe=_PLAIN)}" if folder else ""
+        )
+    return root + quote(artifact.path, safe=_PLAIN)
+
+
+def located(url: str) -> tuple[str, str]:
+    """The URL of an archive and the path in it, of a URL that :func:`artifact_url` made.
+
+    The archive is a well-known one, the server of a URL, a repository, or the folder of a path.
+    """
+    if is_repository(url):
+        plain, _, fragment = url.partition("#")
+        root, _, commit = plain.rpartition("@")
+        folder = unquote(fragment.removeprefix("subdirectory="))
+        return root, f"{commit}/{folder}" if folder else commit
+    if is_local(url):
+        folder, slash, name = url.rpartition("/")
+        return f"{folder}{slash}", unquote(name)
+    known = next((root for root in WELL_KNOWN_ARCHIVES.values() if url.startswith(root)), None)
+    root = known or "/".join(url.split("/", 3)[:3]) + "/"
+    return root, unquote(url[len(root) :])
+
+
+def repository_parts(url: str) -> tuple[str, str, str]:
+    """Repository, ref and folder of ``git+https://host/path@ref#subdirectory=folder``.
+
+    Ref and folder are empty where they are not given.
+    """
+    plain, _, fragment = url.partition("#")
+    folder = unquote(fragment.removeprefix("subdirectory="))
+    start = plain.find("/", plain.find("://") + 3) if "://" in plain else 0
+    path, ref = split_ref(plain[start:])
+    return plain[:start] + path, ref, folder
+
+
+def split_ref(path: str) -> tuple[str, str]:
+    """A repository's path and the ref behind its last '@'; empty where there is none."""
+    before, at, ref = path.rpartition("@")
+    return (before, ref) if at and not ref.endswith((".git", "/")) else (path, "")
+
+
+def is_repository(url: str) -> bool:
+    """Whether a URL is a git repository's, ``git+https://…``; paths in it begin with a commit."""
+    return url.startswith("git+")
+
+
+def is_tree(path: str) -> bool:
+    """Whether an artifact is a source tree: neither a wheel nor an sdist.
+
+    It is the tar that imagelock packs, without a folder at its top.
+    """
+    return not path.endswith((".whl", *SDIST_ENDINGS))
 
 
 def is_local(url: str) -> bool:
-    """Whether a URL is a relative reference, to a folder or file of the machine."""
-    return not _SCHEME.match(url)
+    """Whether a URL is a relative reference, to a folder or file of the machine.
+
+    The path ``.`` in such an archive is the folder itself, packed as a tar.
+    """
+    return not _SCHEME.match(url) and not is_repository(url)
 
 
 def local_reference(path: str) -> str:

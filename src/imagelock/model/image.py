@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from imagelock.model.lock import BuiltWheel
 from imagelock.model.names import Digest
 from imagelock.model.platform import Platform
 
@@ -55,7 +56,8 @@ class BuiltLayer:
 class BuiltImage:
     """The image of one platform. ``image_id`` is the digest of its config.
 
-    ``notices`` say what of the build somebody should know of, one line each.
+    ``wheels`` were built of sources. ``notices`` say what of the build somebody should know of,
+    one line each.
     """
 
     platform: Platform
@@ -63,6 +65,7 @@ class BuiltImage:
     image_id: Digest
     layers: tuple[BuiltLayer, ...]
     notices: tuple[str, ...] = ()
+    wheels: tuple[BuiltWheel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

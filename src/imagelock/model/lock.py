@@ -174,7 +174,10 @@ class PythonPin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipPin:
-    """One wheel. ``requested``: the spec itself named it (PEP 376); ``extras``: asked of it."""
+    """One wheel, or a source that one is built of when the image is (``artifact.is_wheel``).
+
+    ``requested``: the spec itself named it (PEP 376); ``extras``: asked of it.
+    """
 
     name: PipName
     version: str
@@ -186,12 +189,37 @@ class PipPin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PipBuildPin:
+    """One wheel that sources are built with (PEP 517, 518), and is in no image.
+
+    ``builds`` are the packages it is for: each source has an environment of its own. A requirer
+    is such a package, or another wheel of its environment.
+    """
+
+    name: PipName
+    version: str
+    artifact: Artifact
+    platforms: tuple[Platform, ...]
+    builds: tuple[PipName, ...]
+    required_by: tuple[Requirer, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True, kw_only=True)
+class BuiltWheel:
+    """A wheel that a build made of a source: the package, and the hash of its normal form."""
+
+    name: PipName
+    sha256: Sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRecord:
     """What a build gave, written by ``build --record``; not part of the tag."""
 
     platform: Platform
     manifest_digest: Digest
     image_id: Digest
+    wheels: tuple[BuiltWheel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +243,7 @@ class Lock:
     conda: tuple[CondaPin, ...] = ()
     pythons: tuple[PythonPin, ...] = ()
     pip: tuple[PipPin, ...] = ()
+    pip_builds: tuple[PipBuildPin, ...] = ()
     images: tuple[ImageRecord, ...] = ()
     unknown: tuple[tuple[str, object], ...] = field(default=(), hash=False)
 

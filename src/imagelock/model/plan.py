@@ -10,7 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imagelock.model.archives import Artifact
-from imagelock.model.lock import AptPin, AptRemoval, BasePin, CondaPin, PipPin, PythonPin
+from imagelock.model.lock import (
+    AptPin,
+    AptRemoval,
+    BasePin,
+    CondaPin,
+    PipBuildPin,
+    PipPin,
+    PythonPin,
+)
 from imagelock.model.names import PipName, Sha256
 from imagelock.model.platform import Platform
 from imagelock.model.spec import CopyRule, RunRule, Secret, SourceRule
@@ -134,6 +142,32 @@ class WheelsStep(Step):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceWheelStep(Step):
+    """A wheel built of a source over the layers below the virtual environment, and unpacked.
+
+    ``tools`` are exactly the wheels that it is built with. ``env`` is the spec's; ``secrets`` are
+    mounted and in no key by content.
+    """
+
+    python: PythonPin
+    prefix: str
+    pin: PipPin
+    tools: tuple[PipBuildPin, ...]
+    env: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[Secret, ...] = ()
+
+    @property
+    def runs_code(self) -> bool:
+        """Its build backend does."""
+        return True
+
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """The source, then the tools in name order."""
+        return (self.pin.artifact, *(tool.artifact for tool in self.tools))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CopyStep(Step):
     """Files of the host, relative to the lock's context."""
 
@@ -162,7 +196,9 @@ class RunStep(Step):
         return True
 
 
-AnyStep = AptStep | CondaStep | VenvStep | WheelsStep | CopyStep | SourceStep | RunStep
+AnyStep = (
+    AptStep | CondaStep | VenvStep | WheelsStep | SourceWheelStep | CopyStep | SourceStep | RunStep
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from imagelock.model.names import Sha256
 from imagelock.model.platform import DEFAULT_PLATFORM, Platform
 
 DEFAULT_TAG_FORMAT = "{lock}"
@@ -106,9 +107,24 @@ class RequirementsFile:
     requires_python: str = ""
 
 
+@dataclass(frozen=True, slots=True, order=True, kw_only=True)
+class LocalContent:
+    """A file or project folder that requirements name, and what it held when the spec was read.
+
+    ``path`` is a relative reference from the spec's folder; ``sha256`` is of the file, or of the
+    tar that a project's folder is packed as (:mod:`imagelock.fetch.trees`).
+    """
+
+    path: str
+    sha256: Sha256
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipSpec:
-    """The ``[pip]`` table. Requirements are PEP 508 strings as ``packaging`` prints, sorted."""
+    """The ``[pip]`` table. Requirements are PEP 508 strings as ``packaging`` prints, sorted.
+
+    ``local`` is no key of a spec: it is what the requirements' own files and folders hold.
+    """
 
     packages: tuple[str, ...] = ()
     requirements: tuple[RequirementsFile, ...] = ()
@@ -116,10 +132,12 @@ class PipSpec:
     overrides: tuple[str, ...] = ()
     index: str = "pypi"
     extra_indexes: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
     prerelease: Prerelease = Prerelease.IF_NECESSARY
     exclude_newer: str | None = None
     allow_sdist: tuple[str, ...] = ()
     python_exec: str | None = None
+    local: tuple[LocalContent, ...] = ()
 
     @property
     def all_requirements(self) -> tuple[str, ...]:

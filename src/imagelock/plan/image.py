@@ -1,7 +1,7 @@
 """The plan of one platform's image.
 
 Order of the layers: what changes least lies lowest: base, apt, conda, venv, small wheels, big
-wheels, copies, runs, source.
+wheels, wheels built of sources, copies, runs, source.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ from imagelock.model.lock import (
     CONDA_PREFIX,
     AptPin,
     Lock,
-    PipPin,
-    PythonPin,
-    PythonProvider,
 )
 from imagelock.model.plan import (
     AnyStep,
@@ -25,24 +22,17 @@ from imagelock.model.plan import (
     ImagePlan,
     RunStep,
     SourceStep,
-    VenvStep,
-    WheelsStep,
 )
 from imagelock.model.platform import Platform
 from imagelock.model.spec import DistributionBase, GpuSpec, SourceMode, Spec
 from imagelock.plan.conda import conda_steps
-from imagelock.plan.keys import apt_inputs, removal_inputs, step_key, wheel_inputs
+from imagelock.plan.keys import apt_inputs, removal_inputs, step_key
+from imagelock.plan.pip import VENV, pip_steps
 from imagelock.plan.sources import sources_list
+from imagelock.plan.words import count
 
-VENV: Final = "/opt/venv"
 SOURCE_TARGET: Final = "/root"
 """Where flytekit puts the source when no workdir is asked."""
-
-BIG_WHEEL: Final = 5_000_000
-"""Bytes of a wheel from which it has a layer of its own."""
-
-BIG_WHEELS: Final = 40
-"""At most so many layers of one wheel: runtimes stop at 127 layers, and a base has some too."""
 
 
 def plan_image(lock: Lock, platform: Platform) -> ImagePlan:
@@ -54,7 +44,7 @@ def plan_image(lock: Lock, platform: Platform) -> ImagePlan:
         steps=(
             *_apt_steps(lock, platform),
             *conda_steps(lock, platform),
-            *_pip_steps(lock, platform),
+            *pip_steps(lock, platform),
             *_file_steps(lock),
         ),
         config=_config(lock, platform),
@@ -85,7 +75,7 @@ def _apt_steps(lock: Lock, platform: Platform) -> Iterator[AptStep]:
     removals = tuple(pin for pin in lock.apt_removals if platform in pin.platforms)
     if added or removals:
         yield AptStep(
-            title=f"apt: {_count(len(added), 'package')}",
+            title=f"apt: {count(len(added), 'package')}",
             key=step_key(
                 "apt",
                 lock.recipe,
@@ -97,58 +87,12 @@ def _apt_steps(lock: Lock, platform: Platform) -> Iterator[AptStep]:
         )
 
 
-def _pip_steps(lock: Lock, platform: Platform) -> Iterator[AnyStep]:
-    wheels = sorted((pin for pin in lock.pip if platform in pin.platforms), key=lambda p: p.name)
-    python = lock.python_for(platform)
-    if not wheels or python is None:
-        return
-    # An interpreter of the base that was named is installed into itself, without a venv.
-    prefix = "" if lock.roots.pip.python_exec else VENV
-    if prefix:
-        yield VenvStep(
-            title=f"venv: Python {python.version}",
-            key=step_key("venv", lock.recipe, python=_python_inputs(python), prefix=prefix),
-            python=python,
-            prefix=prefix,
-            # Conda's own Python packages are what the wheels were resolved beside.
-            system_packages=python.provider is PythonProvider.CONDA,
-        )
-    small, big = split_wheels(tuple(wheels))
-    groups = [("pip: " + _count(len(small), "package"), small)] if small else []
-    groups += [(f"pip: {pin.name} {pin.version}", (pin,)) for pin in big]
-    for number, (title, group) in enumerate(groups):
-        yield WheelsStep(
-            title=title,
-            key=step_key(
-                "wheels",
-                lock.recipe,
-                # Paths hold the minor version only: a new patch of Python changes no wheel layer.
-                python=[_minor(python.version), python.implementation],
-                prefix=prefix or python.executable,
-                wheels=wheel_inputs(group),
-            ),
-            python=python,
-            prefix=prefix,
-            wheels=group,
-            # The lowest layer makes room for all: what is cleared above would hide what lies below.
-            replaces=tuple(pin.name for pin in wheels) if not prefix and number == 0 else (),
-        )
-
-
-def split_wheels(wheels: tuple[PipPin, ...]) -> tuple[tuple[PipPin, ...], tuple[PipPin, ...]]:
-    """Small and big ones, each in name order; beyond the cap the smaller of the big are small."""
-    ranked = sorted(wheels, key=lambda pin: (-pin.artifact.size, pin.name))
-    names = {pin.name for pin in ranked[:BIG_WHEELS] if pin.artifact.size >= BIG_WHEEL}
-    small = tuple(pin for pin in wheels if pin.name not in names)
-    return small, tuple(pin for pin in wheels if pin.name in names)
-
-
 def _file_steps(lock: Lock) -> Iterator[AnyStep]:
     roots = lock.roots
     if roots.copies:
         rules = [[rule.source, rule.target] for rule in roots.copies]
         yield CopyStep(
-            title=f"copy: {_count(len(rules), 'rule')}",
+            title=f"copy: {count(len(rules), 'rule')}",
             key=step_key("copy", lock.recipe, rules=rules),
             rules=roots.copies,
         )
@@ -218,19 +162,6 @@ def _gpu_env(gpu: GpuSpec) -> dict[str, str]:
     }
 
 
-def _python_inputs(python: PythonPin) -> list[str]:
-    system = ["system-packages"] if python.provider is PythonProvider.CONDA else []
-    return [python.version, python.implementation, python.executable, *system]
-
-
 def _run_title(number: int, commands: tuple[str, ...]) -> str:
     first = commands[0].strip().partition("\n")[0] if commands else ""
     return f"run {number}: {first[:60]}"
-
-
-def _minor(version: str) -> str:
-    return ".".join(version.split(".")[:2])
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+from imagelock.model.archives import is_tree
 from imagelock.model.lock import (
     BASE_ROOT,
     PYTHON_ROOT,
@@ -44,6 +45,13 @@ def wanted_by_name(pin: AptPin) -> bool:
 def removal_inputs(removals: tuple[AptRemoval, ...]) -> list[list[str]]:
     """Of each removed package: what identifies it."""
     return [[pin.name, pin.architecture, pin.version] for pin in removals]
+
+
+def source_inputs(pin: PipPin) -> list[object]:
+    """Of a source: its hash, its name and version, and the folder of a tree that is built."""
+    path = pin.artifact.path
+    place = path.partition("/")[2] if is_tree(path) else pin.artifact.filename
+    return [pin.name, pin.version, pin.artifact.sha256, place]
 
 
 def wheel_inputs(wheels: tuple[PipPin, ...]) -> list[list[object]]:

@@ -87,6 +87,8 @@ _PIP: Final = (
     _key("overrides", "Requirements that replace what packages ask for.", pip.REQUIREMENT),
     _key("index", "The package index: a well-known name or a URL.", place.INDEX),
     _key("extra_indexes", "Further indexes, in order of priority.", place.INDEX, **_ORDERED),
+    _key("find_links", "Folders and pages of links to files, in order of priority.",
+         place.FIND_LINKS, **_ORDERED),
     _key("prerelease", "When pre-releases are taken."),
     _key("exclude_newer", "Take only what was uploaded before this date, or before this span.",
          pip.EXCLUDE_NEWER),

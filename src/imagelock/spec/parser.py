@@ -13,6 +13,7 @@ from imagelock.model.spec import RequirementsFile, Spec
 from imagelock.spec.document import decode_text, parse_document
 from imagelock.spec.findings import Finding, key_path_text, place_findings
 from imagelock.spec.key_files import with_keys
+from imagelock.spec.local import LocalFiles, with_local_content
 from imagelock.spec.reader import Reader
 from imagelock.spec.requirements import RequirementsReader
 from imagelock.spec.requirements_options import with_options
@@ -23,30 +24,38 @@ from imagelock.spec.shapes import table_shape
 from imagelock.spec.supported import unsupported_findings
 
 
-def parse_spec(data: bytes, *, source: str, read_file: Callable[[str], bytes]) -> Spec:
+def parse_spec(
+    data: bytes,
+    *,
+    source: str,
+    read_file: Callable[[str], bytes],
+    files: LocalFiles | None = None,
+) -> Spec:
     """Parse a spec. ``source`` is its path, for messages and for the image's default name.
 
     ``read_file`` returns the bytes of a file by its path relative to the spec's folder and raises
-    OSError where there is none; requirements and key files are read through it. Raise SpecError
-    with every problem, in file order.
+    OSError where there is none; requirements and key files are read through it. ``files`` tells
+    what else is in that folder; without it a spec that names any paths to packages is refused.
+    Raise SpecError with every problem, in file order.
     """
     text = decode_text(data, source=source)
     document = parse_document(text, source=source)
     if not document:
         raise SpecError((_empty(source),))
-    files = RequirementsReader(read_file, folder=posixpath.dirname(source))
-    reader = Reader(files.read)
+    requirements = RequirementsReader(read_file, folder=posixpath.dirname(source))
+    reader = Reader(requirements.read)
     default = {} if "name" in document else {"name": _default_name(source)}
     spec = reader.read_table(table_shape(Spec), document, (), **default)
     findings = reader.findings + unsupported_findings(document)
     if findings:
         raise SpecError(place_findings(findings, text, source))
     assert isinstance(spec, Spec), "no findings, so there is a spec"
-    pip, problems = with_options(spec.pip, files.options, document.get("pip", {}))
+    pip, problems = with_options(spec.pip, requirements.options, document.get("pip", {}))
     apt, findings = with_keys(spec.apt, read_file)
     problems += place_findings(findings, text, source)
     if problems:
         raise SpecError(problems)
+    pip = with_local_content(pip, files=files, read_file=read_file, source=source)
     return replace(spec, pip=pip, apt=apt)
 
 

@@ -19,7 +19,12 @@ from imagelock.spec.document import LARGEST_FILE, LARGEST_LOCK, decode_text
 from imagelock.spec.findings import quoted
 from imagelock.spec.logical_lines import LogicalLine, logical_lines
 from imagelock.spec.other_locks import is_lock_file, read_lock_file
-from imagelock.spec.requirements_options import Option, has_place_in_spec, option_value
+from imagelock.spec.requirements_options import (
+    IS_SO_ANYWAY,
+    Option,
+    has_place_in_spec,
+    option_value,
+)
 from imagelock.spec.rule import RuleBroken
 from imagelock.spec.rules_pip import CONSTRAINT, REQUIREMENT
 from imagelock.spec.rules_place import RELATIVE_PATH
@@ -156,6 +161,12 @@ class RequirementsReader:
         name = _long_name(option)
         if has_place_in_spec(name):
             self._keep_option(name, line, option.end(), chain)
+            return
+        if name in IS_SO_ANYWAY:
+            return
+        if name == "--editable" and not as_constraints:
+            # An image is not edited: the project is installed as any other.
+            _requirement(line.text, option.end(), gathered, as_constraints=False)
             return
         if name not in ("--requirement", "--constraint"):
             raise _not_read(name, start)

@@ -6,18 +6,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from imagelock.model.archives import is_local
 from imagelock.model.errors import Problem
 from imagelock.model.spec import PipSpec, Prerelease
 from imagelock.spec.findings import quoted
 from imagelock.spec.rule import Rule, RuleBroken
-from imagelock.spec.rules_place import FLAT_PAGE, INDEX
+from imagelock.spec.rules_place import FIND_LINKS, INDEX
 
 _RULES: Final[Mapping[str, Rule | None]] = {
     "--extra-index-url": INDEX,
-    "--find-links": FLAT_PAGE,
+    "--find-links": FIND_LINKS,
     "--index-url": INDEX,
+    "--no-index": None,
     "--pre": None,
 }
+
+
+IS_SO_ANYWAY: Final = frozenset({"--only-binary", "--require-hashes"})
+"""Options that ask for what is always done: wheels unless a spec allows more, and hashes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +68,7 @@ def with_options(
     """
     problems: list[Problem] = []
     said = "index" in given
+    alone = None
     for option in options:
         if option.name == "--pre":
             if "prerelease" in given and pip.prerelease is not Prerelease.ALLOW:
@@ -69,6 +76,11 @@ def with_options(
                 found = f"expected no '--pre' beside prerelease = '{pip.prerelease}' in the spec"
                 problems.append(option.problem(found, hint))
             pip = replace(pip, prerelease=Prerelease.ALLOW)
+        elif option.name == "--no-index":
+            alone = option
+        elif option.name == "--find-links":
+            links = dict.fromkeys((*pip.find_links, option.value))
+            pip = replace(pip, find_links=tuple(links))
         elif option.name != "--index-url":
             extra = dict.fromkeys((*pip.extra_indexes, option.value))
             pip = replace(pip, extra_indexes=tuple(extra))
@@ -78,4 +90,20 @@ def with_options(
             problems.append(option.problem(found, hint))
         else:
             pip, said = replace(pip, index=option.value), True
+    if alone is not None:
+        pip, more = _without_index(pip, alone, said=said)
+        problems += more
     return pip, tuple(problems)
+
+
+def _without_index(
+    pip: PipSpec, option: Option, *, said: bool
+) -> tuple[PipSpec, tuple[Problem, ...]]:
+    """``--no-index``: the first folder or page of find-links is the index, the only one."""
+    first = next(iter(pip.find_links), None)
+    if said or pip.extra_indexes:
+        return pip, (option.problem("expected no '--no-index' beside an index", "leave one out"),)
+    if first is None or not (is_local(first) or first.endswith(".html")):
+        found = "expected '--find-links' with a folder, or a page that ends in '.html', beside it"
+        return pip, (option.problem(found, "say where files are to come from"),)
+    return replace(pip, index=first, find_links=pip.find_links[1:]), ()

@@ -9,13 +9,17 @@ from typing import Final
 from imagelock.model.names import pip_name
 from imagelock.spec.findings import quoted
 from imagelock.spec.rule import Rule, RuleBroken
-from imagelock.spec.rules_direct import NO_FOLDERS, NO_VERSION_CONTROL, normalise_wheel_url
+from imagelock.spec.rules_direct import (
+    NO_OTHER_VERSION_CONTROL,
+    named_requirement,
+    normalise_direct,
+)
 
 _REQUIREMENT_HINTS: Final = (
     (r"\s*-", "options belong in a requirements file, listed under pip.requirements"),
-    (r"\s*(git|hg|svn|bzr)\+", NO_VERSION_CONTROL),
-    (r"\s*https?://\S+\.whl\b", "name the project before the URL: 'NAME @ URL'"),
-    (r"\s*([a-z]+:/|\.|/)|.*\.(whl|tar\.gz|zip)\s*$", NO_FOLDERS),
+    (r"\s*(hg|svn|bzr)\+", NO_OTHER_VERSION_CONTROL),
+    (r"\s*[a-z]+:/", "name the project before the URL: 'NAME @ URL'"),
+    (r"\s*[^\s@]*/|.*\.(whl|tar\.gz|zip)\s*$", "a path begins with './' or '../'"),
     (r"[\w.\[\],-]+\s*=\s*[^=]", "a version is pinned with '==', as in 'numpy==2.1'"),
     (r"[\w.\[\],-]+\s+[\w.\[\],-]+\s*$", "write one requirement an item"),
 )  # fmt: skip
@@ -24,8 +28,27 @@ _REQUIREMENT_HINTS: Final = (
 def normalise_requirement(text: str) -> str:
     """A PEP 508 requirement in one spelling: name as in PEP 503, extras and specifiers sorted.
 
-    Raise RuleBroken with the reason that ``packaging`` gives.
+    A path or URL alone gets its name, but for a folder: see :func:`named_requirement`. Raise
+    RuleBroken with the reason that ``packaging`` gives.
     """
+    named = named_requirement(text)
+    if named is not None and not named.startswith((".", "file:")):
+        return normalise_requirement(named)
+    if named is not None:
+        return _unnamed(named)
+    return _named(text)
+
+
+def _unnamed(text: str) -> str:
+    """A folder without a name, its extras and marker in one spelling."""
+    match = re.fullmatch(r"([^\s\[]+)(\[[^\]]*\])?(?: ; (.+))?", text)
+    assert match is not None, "made by named_requirement"
+    place, extras, marker = match.groups(default="")
+    made = _named(f"project{extras}; {marker}" if marker else f"project{extras}")
+    return place + made.removeprefix("project").replace("; ", " ; ", 1)
+
+
+def _named(text: str) -> str:
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:
@@ -39,17 +62,17 @@ def normalise_requirement(text: str) -> str:
     bracketed = f"[{extras}]" if extras else ""
     named = f"{pip_name(requirement.name)}{bracketed}"
     if requirement.url is not None:
-        return f"{named} @ {normalise_wheel_url(requirement.url)}{' ' if marker else ''}{marker}"
+        return f"{named} @ {normalise_direct(requirement.url)}{' ' if marker else ''}{marker}"
     return f"{named}{requirement.specifier}{marker}"
 
 
 def normalise_constraint(text: str) -> str:
     """A requirement that only bounds versions. Raise RuleBroken for extras and URLs."""
     constraint = normalise_requirement(text)
-    if re.match(r"[a-z0-9-]+\[", constraint):
+    if re.match(r"[^\s;@]+\[", constraint):
         msg = f"expected a constraint without extras, got {quoted(text)}"
         raise RuleBroken(msg, hint="ask for the extras in pip.packages")
-    if " @ " in constraint.partition(";")[0]:
+    if " @ " in constraint.partition(";")[0] or constraint.startswith((".", "file:")):
         msg = f"expected a constraint by version, got {quoted(text)}"
         raise RuleBroken(msg, hint="name the URL in pip.packages or pip.overrides")
     return constraint

@@ -13,6 +13,7 @@ from imagelock.model.gpu import PYTORCH_INDEXES
 from imagelock.model.names import digest
 from imagelock.spec.findings import quoted
 from imagelock.spec.rule import Rule, RuleBroken
+from imagelock.spec.rules_direct import normalise_direct
 from imagelock.spec.rules_text import COMPONENT
 
 KNOWN_SUITES: Final = {
@@ -114,6 +115,8 @@ URL: Final = Rule(
 
 
 def _index(text: str) -> str:
+    if text.startswith((".", "/", "file:")):
+        return normalise_direct(text)
     if "://" not in text:
         if text in WELL_KNOWN_INDEXES:
             return text
@@ -128,25 +131,26 @@ def _index(text: str) -> str:
     return next((name for name, known in WELL_KNOWN_INDEXES.items() if known == url), url)
 
 
-def _flat_page(text: str) -> str:
-    if not text.endswith(_FLAT):
-        msg = f"expected the URL of a page of links that ends in '{_FLAT}', got {quoted(text)}"
-        raise RuleBroken(msg, hint="folders and other pages are not supported yet")
-    return _index(text)
+def _find_links(text: str) -> str:
+    """A page's URL as it is, or a folder (or a page on disk) as a path like ``./wheels``."""
+    if text.startswith("file:") or "://" not in text:
+        return normalise_direct(text if text.startswith(("file:", "/")) else f"./{text}")
+    url = _url(text)
+    return url if text.endswith("/") else url.rstrip("/")
 
 
 INDEX: Final = Rule(
-    expected="the name of a well-known index, or an http or https URL",
-    pattern=rf"[A-Za-z0-9._-]+|{URL_PATTERN}",
+    expected="the name of a well-known index, an http or https URL, or a folder",
+    pattern=rf"[A-Za-z0-9._-]+|{URL_PATTERN}|(\.|/|file:){_PATH}*",
     normalise=_index,
     hint=_url_hint,
 )
 
-FLAT_PAGE: Final = Rule(
-    expected="the http or https URL of a page of links",
-    pattern=URL_PATTERN,
-    normalise=_flat_page,
-    hint="folders and other pages are not supported yet",
+FIND_LINKS: Final = Rule(
+    expected="a folder, or the http or https URL of a page of links",
+    pattern=rf"{_PATH}+",
+    normalise=_find_links,
+    hint=_url_hint,
 )
 
 _HOST_PART: Final = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"

@@ -12,7 +12,7 @@ from typing import Any, Final
 from imagelock.spec.findings import Finding, quoted
 from imagelock.spec.positions import KeyPath
 
-NOT_YET: Final[tuple[KeyPath, ...]] = (("pip", "allow-sdist"),)
+NOT_YET: Final[tuple[KeyPath, ...]] = ()
 """Fields that are refused unless empty."""
 
 ONLY: Final[dict[KeyPath, tuple[str, ...]]] = {}
@@ -20,13 +20,9 @@ ONLY: Final[dict[KeyPath, tuple[str, ...]]] = {}
 
 REQUIREMENTS_OPTIONS: Final = {
     "--config-settings": "",
-    "--editable": "bring it in with [[copy]], or put a wheel of it on an index",
     "--global-option": "",
-    "--no-binary": "only wheels are installed so far",
-    "--no-index": "",
-    "--only-binary": "leave it out: only wheels are installed so far",
-    "--prefer-binary": "leave it out: only wheels are installed so far",
-    "--require-hashes": "leave it out: the lock holds a hash of everything",
+    "--no-binary": "allow-sdist in the spec names what may be built where no wheel fits",
+    "--prefer-binary": "leave it out: only what allow-sdist in the spec names is ever built",
     "--trusted-host": "",
     "--use-feature": "",
 }

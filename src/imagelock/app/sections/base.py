@@ -72,7 +72,7 @@ def base_section(
         _check_age(reference, image, options.as_of)
     contents = contents_of_image(source, reference, digest, platform, context=context, image=image)
     if spec.has_pip and spec.pip.python_exec is None and contents.has_venv:
-        from imagelock.plan.image import VENV
+        from imagelock.plan.pip import VENV
 
         raise UsageError(
             f"the base has a virtual environment at {VENV} already",

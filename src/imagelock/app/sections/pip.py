@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Final
-from urllib.parse import unquote, urlsplit
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from imagelock.app.context import Context, ResolveOptions
+from imagelock.app.sections.pip_pins import PipSection, joined
+from imagelock.app.sections.pip_sources import PipSources, build_errors
 from imagelock.app.sections.pip_taken_over import check_taken_over
-from imagelock.fetch.http import Http, redact
 from imagelock.fetch.pypi.client import SimpleIndexes
+from imagelock.fetch.pypi.direct import DirectFiles
 from imagelock.model.archives import (
-    WELL_KNOWN_ARCHIVES,
     WELL_KNOWN_INDEXES,
     Archive,
-    Artifact,
     artifact_url,
+    is_local,
 )
 from imagelock.model.cutoff import cutoff
-from imagelock.model.errors import ImagelockError, IntegrityError, UsageError
-from imagelock.model.lock import Lock, PipPin, Requirer
-from imagelock.model.names import PipName, Sha256, pip_name, sha256
+from imagelock.model.errors import ImagelockError, UsageError
+from imagelock.model.lock import Lock, PipBuildPin, PipPin
+from imagelock.model.names import PipName, pip_name
 from imagelock.model.platform import Platform
 from imagelock.model.python import PythonTarget
 from imagelock.model.spec import PipSpec
@@ -32,17 +34,7 @@ from imagelock.resolve.pip.installed import Installed, resolve_beside
 from imagelock.resolve.pip.policy import Policy, Preference
 from imagelock.resolve.pip.ports import IndexFile
 from imagelock.resolve.pip.requirements import parse
-from imagelock.resolve.pip.resolution import Chosen, Resolution
-
-_PYPI_FILES: Final = WELL_KNOWN_ARCHIVES["pypi"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipSection:
-    """The pins, sorted by name, version and file; and the archives they name."""
-
-    pins: tuple[PipPin, ...]
-    archives: tuple[Archive, ...] = ()
+from imagelock.resolve.pip.resolution import Resolution, resolve
 
 
 def index_urls(spec: PipSpec) -> tuple[str, ...]:
@@ -50,13 +42,35 @@ def index_urls(spec: PipSpec) -> tuple[str, ...]:
     urls = []
     for named in (*spec.extra_indexes, spec.index):
         url = WELL_KNOWN_INDEXES.get(named, named)
-        if urlsplit(url).scheme not in {"http", "https"}:
+        if urlsplit(url).scheme not in {"http", "https"} and not url.startswith("."):
             raise UsageError(
                 f"expected a URL or one of {', '.join(sorted(WELL_KNOWN_INDEXES))}, got '{named}'",
                 where="pip.index",
             )
         urls.append(url)
     return tuple(dict.fromkeys(urls))
+
+
+def open_indexes(
+    spec: PipSpec,
+    targets: Iterable[PythonTarget],
+    *,
+    context: Context,
+    folder: Path | None,
+    kept: Mapping[str, IndexFile] | None = None,
+) -> SimpleIndexes:
+    """The indexes of a spec for some targets; ``kept`` are the files of URLs that stay."""
+    direct = DirectFiles(store=context.store, http=context.http, folder=folder, kept=kept or {})
+    sources = PipSources(spec=spec, context=context, direct=direct)
+    return SimpleIndexes(
+        context.store,
+        context.http,
+        index_urls(spec),
+        targets=targets,
+        find_links=spec.find_links,
+        direct=direct,
+        described=sources.metadata,
+    )
 
 
 @contextlib.contextmanager
@@ -86,18 +100,21 @@ def pip_section(
     options: ResolveOptions,
     previous: Lock | None,
     installed: Mapping[Platform, Mapping[PipName, Installed]] | None = None,
+    folder: Path | None = None,
 ) -> PipSection:
     """Resolve the ``[pip]`` table for every target and join what agrees.
 
     Pins of ``previous`` are preferred unless the options let them move. ``installed`` is what
-    the image has without pip; no wheel replaces it. Raise what
+    the image has without pip; no wheel replaces it. ``folder`` is the spec's. Raise what
     :func:`~imagelock.resolve.pip.resolution.resolve` raises, with the platform in its place.
     """
     if not spec.all_requirements or not targets:
         return PipSection(pins=())
     resolutions: dict[Platform, Resolution] = {}
     ordered = [targets[platform] for platform in sorted(targets)]
-    indexes = SimpleIndexes(context.store, context.http, index_urls(spec), targets=ordered)
+    kept = kept_files(spec, previous, options)
+    indexes = open_indexes(spec, ordered, context=context, folder=folder, kept=kept)
+    builds: dict[Platform, list[tuple[PipName, Resolution]]] = {}
     with (
         without_collection(),
         indexes as index,
@@ -115,10 +132,17 @@ def pip_section(
                     policy=pip_policy(spec, platform, context.now, options, previous),
                 )
                 check_taken_over(spec, targets[platform], resolutions[platform])
+                builds[platform] = _build_requirements(
+                    resolutions[platform],
+                    pip_policy(spec, platform, context.now, options, previous),
+                    PipSources(spec=spec, context=context, direct=index.direct_files),
+                    index=index,
+                    preferred=partial(_preferred_for_build, previous, platform, options),
+                )
             except ImagelockError as error:
                 error.where = ", ".join(filter(None, (error.where, f"platform {platform}")))
                 raise
-    return _joined(resolutions, context.http)
+    return joined(resolutions, builds, context.http)
 
 
 def pip_policy(
@@ -133,21 +157,30 @@ def pip_policy(
     if options.as_of is not None:
         limits.append(options.as_of)
     pins = previous.pip if previous is not None else ()
-    archives = previous.archives if previous is not None else ()
     return Policy(
         prerelease=spec.prerelease,
         exclude_newer=min(limits, default=None),
         allow_sdist=frozenset(map(pip_name, spec.allow_sdist)),
-        preferences={
-            pin.name: Preference(version=pin.version, file=_locked(pin, archives))
-            for pin in pins
-            if platform in pin.platforms and not options.may_move(pin.name)
-        },
+        preferences=_preferences(pins, previous, platform, options),
         hashes=_hashes(spec),
     )
 
 
-def _locked(pin: PipPin, archives: tuple[Archive, ...]) -> IndexFile:
+def _preferences(
+    pins: Iterable[PipPin | PipBuildPin],
+    previous: Lock | None,
+    platform: Platform,
+    options: ResolveOptions,
+) -> dict[PipName, Preference]:
+    archives = previous.archives if previous is not None else ()
+    return {
+        pin.name: Preference(version=pin.version, file=_locked(pin, archives))
+        for pin in pins
+        if platform in pin.platforms and not options.may_move(pin.name)
+    }
+
+
+def _locked(pin: PipPin | PipBuildPin, archives: tuple[Archive, ...]) -> IndexFile:
     """The file of a pin, as its index would list it."""
     return IndexFile(
         filename=pin.artifact.filename,
@@ -167,87 +200,47 @@ def _hashes(spec: PipSpec) -> dict[PipName, frozenset[str]]:
     return found
 
 
-def _joined(resolutions: Mapping[Platform, Resolution], http: Http) -> PipSection:
-    """One pin for every file, over all the platforms that chose it."""
-    chosen: dict[tuple[str, str, str], dict[Platform, Chosen]] = {}
-    for platform, resolution in resolutions.items():
-        for item in resolution.packages:
-            key = (item.name, item.version, item.file.url)
-            chosen.setdefault(key, {})[platform] = item
-    files = {items[min(items)].file.url: items[min(items)].file for items in chosen.values()}
-    names = _archive_names(files)
-    pins = tuple(_pin(chosen[key], names, http) for key in sorted(chosen))
-    used = {pin.artifact.archive for pin in pins}
-    archives = {
-        Archive(name=name, url=url)
-        for url, name in names.items()
-        if name in used and name not in WELL_KNOWN_ARCHIVES
+def kept_files(
+    spec: PipSpec, previous: Lock | None, options: ResolveOptions
+) -> dict[str, IndexFile]:
+    """The locked files of URLs that the spec names as before: a branch does not move by itself."""
+    if previous is None:
+        return {}
+    before = {*previous.roots.pip.all_requirements, *previous.roots.pip.overrides}
+    same = before & {*spec.all_requirements, *spec.overrides}
+    urls = {item.name: item.url for item in map(parse, same) if item.url and not is_local(item.url)}
+    return {
+        urls[pin.name]: _locked(pin, previous.archives)
+        for pin in previous.pip
+        if pin.name in urls and not options.may_move(pin.name)
     }
-    return PipSection(pins=pins, archives=tuple(sorted(archives)))
 
 
-def _pin(items: Mapping[Platform, Chosen], names: Mapping[str, str], http: Http) -> PipPin:
-    first = items[min(items)]
-    edges: set[Requirer] = set()
-    for item in items.values():
-        edges.update(item.required_by)
-    return PipPin(
-        name=first.name,
-        version=first.version,
-        artifact=_artifact(first.file, names, http),
-        platforms=tuple(sorted(items)),
-        required_by=tuple(sorted(edges)),
-        extras=tuple(sorted({extra for item in items.values() for extra in item.extras})),
-        requested=any(item.requested for item in items.values()),
-    )
+def _build_requirements(
+    resolution: Resolution,
+    policy: Policy,
+    sources: PipSources,
+    *,
+    index: SimpleIndexes,
+    preferred: Callable[[PipName], Mapping[PipName, Preference]],
+) -> list[tuple[PipName, Resolution]]:
+    """What each source of a target is built with, every one resolved alone (PEP 517)."""
+    made = []
+    for item in resolution.packages:
+        if item.file.is_wheel:
+            continue
+        own = replace(policy, allow_sdist=frozenset(), hashes={}, preferences=preferred(item.name))
+        with build_errors(item.name):
+            needed = sources.build_requirements(item.file)
+            found = resolve(needed, target=resolution.target, index=index, policy=own)
+            made.append((item.name, found))
+    return made
 
 
-def _root(url: str) -> str:
-    """The archive a file's URL belongs to: a well-known one, else its host."""
-    if url.startswith(_PYPI_FILES):
-        return _PYPI_FILES
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}/"
-
-
-def _archive_names(urls: Iterable[str]) -> dict[str, str]:
-    """A name for every archive root: ``pypi``, or the host (numbered if two share a name)."""
-    names = {_PYPI_FILES: "pypi"}
-    for root in sorted({_root(url) for url in urls} - {_PYPI_FILES}):
-        host = urlsplit(root).netloc.replace(":", "-") or "local"
-        name, number = host, 2
-        while name in names.values() or name in WELL_KNOWN_ARCHIVES:
-            name, number = f"{host}-{number}", number + 1
-        names[root] = name
-    return names
-
-
-def _artifact(file: IndexFile, names: Mapping[str, str], http: Http) -> Artifact:
-    root = _root(file.url)
-    return Artifact(
-        archive=names[root],
-        path=unquote(file.url[len(root) :]),
-        sha256=_hash(file),
-        size=file.size if file.size is not None else _size(file, http),
-    )
-
-
-def _hash(file: IndexFile) -> Sha256:
-    try:
-        return sha256(file.sha256 or "")
-    except ValueError as error:
-        raise IntegrityError(
-            "the index gives no sha256 for this file, so it cannot be locked",
-            where=redact(file.url),
-            hint="use an index that lists sha256 hashes (PEP 503)",
-        ) from error
-
-
-def _size(file: IndexFile, http: Http) -> int:
-    """The size an index without PEP 700 does not tell."""
-    length = http.request("HEAD", file.url).headers.get("content-length", "")
-    if not length.isdigit():
-        raise IntegrityError(
-            "neither the index nor the server tells the size of this file", where=redact(file.url)
-        )
-    return int(length)
+def _preferred_for_build(
+    previous: Lock | None, platform: Platform, options: ResolveOptions, name: PipName
+) -> Mapping[PipName, Preference]:
+    """What a source was built with before."""
+    pins = previous.pip_builds if previous is not None else ()
+    mine = [pin for pin in pins if name in pin.builds]
+    return _preferences(mine, previous, platform, options)

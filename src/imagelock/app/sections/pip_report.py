@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from imagelock.app.context import Context, ResolveOptions
-from imagelock.app.sections.pip import index_urls, pip_policy, pip_section, without_collection
-from imagelock.fetch.pypi.client import SimpleIndexes
+from imagelock.app.sections.pip import (
+    open_indexes,
+    pip_policy,
+    pip_section,
+    without_collection,
+)
 from imagelock.model.errors import NoSolution
 from imagelock.model.lock import Lock, PipPin
 from imagelock.model.names import PipName
@@ -35,28 +40,36 @@ class Outdated:
 
 
 def outdated(
-    lock: Lock, targets: Mapping[Platform, PythonTarget], *, context: Context
+    lock: Lock,
+    targets: Mapping[Platform, PythonTarget],
+    *,
+    context: Context,
+    folder: Path | None = None,
 ) -> tuple[Outdated, ...]:
-    """The pins that are not the newest, sorted by name and platform. Asks the indexes."""
+    """The pins that are not the newest, sorted by name and platform. Asks the indexes.
+
+    What a requirement names by path or URL has no newer version; ``folder`` is the spec's.
+    """
     spec = lock.roots.pip
     options = ResolveOptions(upgrade=True)
     try:
-        upgraded = pip_section(spec, targets, context=context, options=options, previous=None).pins
+        upgraded = pip_section(
+            spec, targets, context=context, options=options, previous=None, folder=folder
+        ).pins
     except NoSolution:
         upgraded = ()  # nothing newer can be had together: what is locked is the best there is
     found = []
     with (
         without_collection(),
-        SimpleIndexes(
-            context.store, context.http, index_urls(spec), targets=targets.values()
-        ) as index,
+        open_indexes(spec, targets.values(), context=context, folder=folder) as index,
     ):
         for platform in sorted(targets):
             policy = pip_policy(spec, platform, context.now, options, None)
             roots = [parse(line) for line in spec.all_requirements]
+            direct = {item.name for item in roots if item.url is not None}
             catalog = Catalog(index, Chooser(targets[platform], policy, roots), {})
             allowed = {pin.name: pin.version for pin in _on(upgraded, platform)}
-            for pin in _on(lock.pip, platform):
+            for pin in (pin for pin in _on(lock.pip, platform) if pin.name not in direct):
                 item = _compared(pin, platform, catalog, allowed.get(pin.name, pin.version))
                 if item is not None:
                     found.append(item)

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import Final
+from pathlib import Path
 
-from imagelock.build.oci.ignore import Ignore
 from imagelock.build.oci.modules import loaded_modules
-from imagelock.fetch.store import file_chunks
+from imagelock.fetch.folders import file_entries, folder_entries, place_problem
 from imagelock.layers.entries import Entry, Kind, parents, sort_key
-from imagelock.model.errors import Problem, SpecError
 from imagelock.model.spec import CopyRule, SourceMode, SourceRule
-
-BYTECODE: Final = "__pycache__"
-"""Never copied: what is in it depends on who imported what, and when."""
 
 
 def copied_entries(folder: Path, rules: Iterable[CopyRule]) -> list[Entry]:
@@ -31,7 +23,7 @@ def copied_entries(folder: Path, rules: Iterable[CopyRule]) -> list[Entry]:
     for number, rule in enumerate(rules):
         place = f"copy[{number}]"
         source = _inside(folder, rule.source, place)
-        found |= {entry.path: entry for entry in _walk(source, _target(source, rule), place)}
+        found |= {entry.path: entry for entry in file_entries(source, _target(source, rule), place)}
     return [found[path] for path in sorted(found, key=sort_key)]
 
 
@@ -43,11 +35,11 @@ def source_entries(folder: Path, rule: SourceRule, target: str) -> list[Entry]:
     """
     root = _inside(folder, rule.root, "source.root")
     if not root.is_dir():
-        raise _problem("source.root", f"'{rule.root}' is no folder")
-    found = list(_source(root, "", target.strip("/"), Ignore(root)))
+        raise place_problem("source.root", f"'{rule.root}' is no folder")
+    found = folder_entries(root, target.strip("/"), "source.root")
     if rule.mode is SourceMode.LOADED_MODULES:
         found = _loaded(found, target.strip("/"), rule)
-    return sorted(found, key=lambda entry: sort_key(entry.path))
+    return found
 
 
 def _loaded(entries: list[Entry], target: str, rule: SourceRule) -> list[Entry]:
@@ -81,26 +73,6 @@ def through_aliases(entries: list[Entry], aliases: Iterable[tuple[str, str]]) ->
     return [moved[path] for path in sorted(moved, key=sort_key)]
 
 
-def _source(root: Path, inner: str, target: str, ignore: Ignore) -> Iterator[Entry]:
-    """The members of a folder that are not ignored; a folder without any is left out."""
-    ignore.enter(inner)
-    children = sorted((root / inner).iterdir(), key=lambda item: sort_key(item.name))
-    for child in children:
-        path = f"{inner}/{child.name}".lstrip("/")
-        place = f"{target}/{path}".lstrip("/")
-        is_folder = child.is_dir() and not child.is_symlink()
-        ignored = ignore.leaves_out(path, is_folder=is_folder)
-        if ignored and not (is_folder and ignore.keeps_again):
-            continue
-        if is_folder:
-            below = list(_source(root, path, target, ignore))
-            if below:
-                yield Entry(path=place, kind=Kind.DIRECTORY, mode=0o755)
-                yield from below
-        else:
-            yield from _walk(child, place, "source.root")
-
-
 def entries_digest(entries: Iterable[Entry]) -> str:
     """A hash over paths, kinds, modes and contents. Reads the entries up."""
     state = hashlib.sha256()
@@ -120,62 +92,11 @@ def _target(source: Path, rule: CopyRule) -> str:
     return target
 
 
-def _walk(source: Path, target: str, place: str) -> Iterator[Entry]:
-    status = source.lstat()
-    if stat.S_ISDIR(status.st_mode):
-        if target:
-            yield Entry(path=target, kind=Kind.DIRECTORY, mode=0o755)
-        for child in sorted(source.iterdir(), key=lambda item: sort_key(item.name)):
-            if child.name != BYTECODE:
-                yield from _walk(child, f"{target}/{child.name}".lstrip("/"), place)
-    elif stat.S_ISLNK(status.st_mode):
-        link = os.readlink(source)  # noqa: PTH115 — a Path would change the text
-        yield Entry(path=target, kind=Kind.SYMLINK, mode=0o777, link=_kept(link, target, place))
-    elif stat.S_ISREG(status.st_mode):
-        yield Entry(
-            path=target,
-            mode=0o755 if status.st_mode & 0o100 else 0o644,
-            size=status.st_size,
-            content=_content(source),
-        )
-    else:
-        raise _problem(place, f"'{source}' is neither file, folder nor link")
-
-
-def _kept(link: str, target: str, place: str) -> str:
-    """A link may lead anywhere in the image, and never above its root."""
-    depth = target.count("/")
-    for part in PurePosixPath(link).parts:
-        depth += -1 if part == ".." else 1
-        if depth < 0 and not link.startswith("/"):
-            raise _problem(place, f"the link '{target}' leads out of the image")
-    return link
-
-
 def _inside(folder: Path, source: str, place: str) -> Path:
     path = folder / source
     resolved = path.resolve()
     if not resolved.is_relative_to(folder.resolve()):
-        raise _problem(place, f"'{source}' is outside of the spec's folder")
+        raise place_problem(place, f"'{source}' is outside of the spec's folder")
     if not path.exists():
-        raise _problem(place, f"'{source}' does not exist")
+        raise place_problem(place, f"'{source}' does not exist")
     return path
-
-
-def _problem(place: str, message: str) -> SpecError:
-    return SpecError((Problem(source="spec", line=0, column=0, path=place, message=message),))
-
-
-class _Content:
-    """A file's bytes, opened when they are asked for and as often."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __iter__(self) -> Iterator[bytes]:
-        with self._path.open("rb") as file:
-            yield from file_chunks(file)
-
-
-def _content(path: Path) -> Iterable[bytes]:
-    return _Content(path)

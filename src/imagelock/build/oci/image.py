@@ -42,8 +42,8 @@ from imagelock.model.image import (
     BuiltLayer,
     Descriptor,
 )
-from imagelock.model.lock import BasePin, Lock
-from imagelock.model.names import digest, hash_of
+from imagelock.model.lock import BasePin, BuiltWheel, Lock
+from imagelock.model.names import digest, hash_of, sha256
 from imagelock.model.plan import (
     AnyStep,
     AptStep,
@@ -53,6 +53,8 @@ from imagelock.model.plan import (
     ImagePlan,
     RunStep,
     SourceStep,
+    SourceWheelStep,
+    VenvStep,
     WheelsStep,
 )
 from imagelock.ports import ImageSource, NoProgress, Progress
@@ -61,6 +63,7 @@ BASE_TITLE: Final = "from "
 """What the title of a layer that was read with its base begins with."""
 
 _PURE_THREADS: Final = 2
+_PIP_STEPS: Final = (VenvStep, WheelsStep, SourceWheelStep)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +123,7 @@ class PlatformBuild:
         self._base: BaseImage | None = None
         self._base_layers: tuple[BuiltLayer, ...] = ()
         self._made: list[CachedLayer] = []
+        self._steps: list[AnyStep] = []  # that each of them was made for
         self._sandbox: Sandbox | None = None
         self._room = Occupied()
         self._beside: Beside
@@ -142,6 +146,7 @@ class PlatformBuild:
                     for made in layers:
                         self._context.step_done(made.layer)
                         self._made.append(made)
+                        self._steps.append(step)
             finally:
                 workers.shutdown(cancel_futures=True)
                 if self._sandbox is not None:
@@ -164,7 +169,15 @@ class PlatformBuild:
             aliases=self._aliases(step),
             occupied=self._room if isinstance(step, WheelsStep) else Occupied(),
         )
-        return pure.find(step) or pure.build(step, self._files(step))
+        found = pure.find(step)
+        if found is not None:
+            return found
+        files = self._files(step)
+        if isinstance(step, WheelsStep):
+            from imagelock.build.sources.agree import Agreement, check_wheels
+
+            check_wheels(Agreement(self._lock, self._plan.platform), step, files)
+        return pure.build(step, files)
 
     def _aliases(self, step: AnyStep) -> tuple[tuple[str, str], ...]:
         """The merged-/usr links of the image that a copy meets."""
@@ -184,6 +197,8 @@ class PlatformBuild:
     def _in_sandbox(self, step: AnyStep) -> tuple[CachedLayer, ...]:
         if isinstance(step, AptStep):
             return self._apt(step)
+        if isinstance(step, SourceWheelStep):
+            return self._built(step)
         assert isinstance(step, RunStep)
         return self._run_commands(step)
 
@@ -204,10 +219,33 @@ class PlatformBuild:
         )
         return builder.build(step, below, files)
 
+    def _built(self, step: SourceWheelStep) -> tuple[CachedLayer, ...]:
+        from imagelock.build.sources.agree import Agreement
+        from imagelock.build.sources.image import SourceBuilder, source_key
+
+        below = self._below(pip=False)
+        env = self._runtime_env()
+        found = self._cache.find(source_key(self._cache, step, below, env), step.title)
+        if found is not None:
+            return (found,)
+        refuse_unrunnable(self._plan.platform, step.title)
+        files = self._files(step)
+        sandbox = self._opened_sandbox()
+        builder = SourceBuilder(
+            store=self._context.store,
+            cache=self._cache,
+            sandbox=sandbox,
+            trees=Trees(sandbox, self._blob),
+            folder=self._context.folder,
+            env=env,
+            agreement=Agreement(self._lock, self._plan.platform),
+        )
+        return (builder.build(step, below, files),)
+
     def _run_commands(self, step: RunStep) -> tuple[CachedLayer, ...]:
         below = self._below()
         runtime = runtime_config(self._base.config if self._base else None, self._config())
-        env = tuple(tuple(item.partition("=")[::2]) for item in runtime["Env"])
+        env = self._runtime_env()
         made = self._cache.find(run_key(self._cache, step, below, env), step.title)
         if made is not None and self._context.run_checked is None:
             return (made,)
@@ -234,6 +272,10 @@ class PlatformBuild:
         )
         self._context.run_checked(layer_differences(self._plan.platform, one, other))
 
+    def _runtime_env(self) -> tuple[tuple[str, str], ...]:
+        runtime = runtime_config(self._base.config if self._base else None, self._config())
+        return tuple(tuple(item.partition("=")[::2]) for item in runtime["Env"])
+
     def _opened_sandbox(self) -> Sandbox:
         self._sandbox = self._sandbox or open_sandbox(self._context.store.root)
         return self._sandbox
@@ -254,9 +296,23 @@ class PlatformBuild:
             self._context.store.verify(artifact.sha256)
         return files
 
-    def _below(self) -> tuple[BuiltLayer, ...]:
-        made = tuple(made.layer for made in self._made if not made.empty)
+    def _below(self, *, pip: bool = True) -> tuple[BuiltLayer, ...]:
+        """The layers so far; ``pip`` tells whether those of pip packages are wanted."""
+        made = tuple(
+            made.layer
+            for made, step in zip(self._made, self._steps, strict=True)
+            if not made.empty and (pip or not isinstance(step, _PIP_STEPS))
+        )
         return self._base_layers + made
+
+    def _wheels(self) -> tuple[BuiltWheel, ...]:
+        """The wheels that were built, by package."""
+        built = (
+            BuiltWheel(name=step.pin.name, sha256=sha256(str(made.notes["wheel"])))
+            for made, step in zip(self._made, self._steps, strict=True)
+            if isinstance(step, SourceWheelStep)
+        )
+        return tuple(sorted(built))
 
     def _read_base(self) -> None:
         pin = self._plan.base
@@ -317,6 +373,7 @@ class PlatformBuild:
             manifest=descriptor,
             image_id=config_blob.digest,
             layers=layers,
+            wheels=self._wheels(),
             notices=notices(made.notes for made in self._made),
         )
         return MadeImage(image=image, config=config, blobs=blobs)

@@ -190,6 +190,7 @@ def _image_json(image: BuiltImage) -> dict[str, object]:
         "image_id": image.image_id,
         "diff_ids": [layer.diff_id for layer in image.layers],
         "notices": list(image.notices),
+        "wheels": [{"name": str(wheel.name), "sha256": wheel.sha256} for wheel in image.wheels],
         "layers": [
             {
                 "title": layer.title,

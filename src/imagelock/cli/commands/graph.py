@@ -38,7 +38,7 @@ def run_why(options: argparse.Namespace, report: Report) -> int:
 def run_tree(options: argparse.Namespace, report: Report) -> int:
     """Print what each root asked for, and what that requires."""
     lock = load_lock(locate(options.path, lock=options.lock).lock)
-    kinds = {options.kind} if options.kind else {"apt", "conda", "pip"}
+    kinds = {options.kind} if options.kind else {"apt", "conda", "pip", "pip-build"}
     roots = [
         root
         for root in tree(lock)
@@ -55,7 +55,7 @@ def run_tree(options: argparse.Namespace, report: Report) -> int:
         ]
     )
     for root in roots:
-        report.line(f"{root.kind}: {_ROOT_NAMES[root.name]}")
+        report.line(f"{root.kind}: {_ROOT_NAMES.get(root.name, root.name)}")
         for line in _branch_lines(root.branches, "", options.depth):
             report.line(line)
     return ExitCode.DONE

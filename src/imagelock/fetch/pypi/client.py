@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from imagelock.fetch.http import Http
-from imagelock.fetch.pypi.files import direct_file, read_core_metadata
+from imagelock.fetch.pypi.direct import DirectFiles
+from imagelock.fetch.pypi.files import check_same, metadata_in, read_core_metadata
 from imagelock.fetch.pypi.page_source import PageSource, Releases, record_key
 from imagelock.fetch.pypi.pages import StoredRelease
+from imagelock.fetch.pypi.source import static_metadata_of
 from imagelock.fetch.store import Store
-from imagelock.model.errors import ImagelockError
-from imagelock.model.names import PipName
+from imagelock.model.archives import is_local, is_repository
+from imagelock.model.errors import ImagelockError, NotFound
+from imagelock.model.names import PipName, Sha256
 from imagelock.model.python import PythonTarget
 from imagelock.resolve.pip.ports import CoreMetadata, IndexFile, Project, Speculation
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from imagelock.fetch.pypi.page_process import PageProcess
 
 _METADATA: Final = "pypi-metadata-1"
+_CHECKED: Final = "checked"
+"""The key of a record that is false while the wheel itself was not compared with it."""
 _THREADS: Final = 12
 _ENOUGH: Final = 8
 """Projects from which on a second process reads pages: it costs a tenth of a second to start."""
@@ -70,6 +75,10 @@ def _pass_on(name: PipName, done: Future[tuple[str, Releases]], to: Future[Proje
         to.set_result(_project_of(name, done.result()))
 
 
+Describe = Callable[[IndexFile], CoreMetadata]
+"""Reads the metadata of an sdist or a source tree, by whatever that takes."""
+
+
 class SimpleIndexes:
     """Simple API indexes in order of priority: the first that has a project is asked for it.
 
@@ -84,9 +93,25 @@ class SimpleIndexes:
         indexes: Iterable[str],
         *,
         targets: Iterable[PythonTarget] = (),
+        find_links: Iterable[str] = (),
+        direct: DirectFiles | None = None,
+        described: Describe | None = None,
     ) -> None:
-        """``targets`` are all that will be resolved for; without any, every wheel is kept."""
-        self._source = PageSource(store, http, indexes, tuple(targets))
+        """``targets`` are all that will be resolved for; without any, every wheel is kept.
+
+        ``find_links`` are folders and pages of links to files of any projects, asked first.
+        ``direct`` finds what is named by URL, ``described`` reads the metadata of sources.
+        """
+        self.direct_files = direct or DirectFiles(store=store, http=http)
+        self._described = described or static_metadata_of(store)
+        self._source = PageSource(
+            store,
+            http,
+            indexes,
+            tuple(targets),
+            find_links=tuple(find_links),
+            folder=self.direct_files.folder,
+        )
         self._store = store
         self._http = http
         self._pages: PageProcess | None = None
@@ -111,8 +136,8 @@ class SimpleIndexes:
         return self._project(name).result()
 
     def direct(self, url: str) -> IndexFile:
-        """The wheel at a URL; without ``#sha256=`` it is fetched to know its hash."""
-        return direct_file(self._http, self._store, url)
+        """What a URL or path stands for; without ``#sha256=`` it is fetched to know its hash."""
+        return self.direct_files.file(url)
 
     def metadata(self, file: IndexFile) -> CoreMetadata:
         """A file's metadata, from ``.metadata``, its tail, or all of it."""
@@ -210,8 +235,35 @@ class SimpleIndexes:
     def _fetch_metadata(self, file: IndexFile) -> CoreMetadata:
         key = record_key(file.url, file.sha256 or "")
         kept = self._store.record(_METADATA, key)
-        with contextlib.suppress(KeyError, TypeError):
-            return _metadata_of(kept)
-        found = read_core_metadata(self._http, self._store, file)
-        self._store.keep_record(_METADATA, key, {name: getattr(found, name) for name in _FIELDS})
+        found, checked = None, True
+        with contextlib.suppress(KeyError, TypeError, AttributeError):
+            found = _metadata_of(kept)
+            checked = not isinstance(kept, dict) or kept.get(_CHECKED, True)
+        if found is None:
+            found = self._read_metadata(file)
+            # What lies beside a wheel is believed until the wheel itself is at hand.
+            checked = not file.is_wheel or file.metadata_sha256 is None
+        elif checked or not self._has(file):
+            return found
+        if not checked and self._has(file):
+            check_same(found, metadata_in(self._store.path(Sha256(file.sha256 or "")), file), file)
+            checked = True
+        fields = {name: getattr(found, name) for name in _FIELDS}
+        self._store.keep_record(
+            _METADATA, key, {**fields, **({} if checked else {_CHECKED: False})}
+        )
         return found
+
+    def _has(self, file: IndexFile) -> bool:
+        return file.sha256 is not None and self._store.find(Sha256(file.sha256)) is not None
+
+    def _read_metadata(self, file: IndexFile) -> CoreMetadata:
+        if file.is_wheel:
+            if is_local(file.url):
+                self.direct_files.at_hand(file)
+            return read_core_metadata(self._http, self._store, file)
+        if not (is_local(file.url) or is_repository(file.url)):
+            with contextlib.suppress(NotFound):
+                return read_core_metadata(self._http, self._store, file)
+        self.direct_files.at_hand(file)
+        return self._described(file)

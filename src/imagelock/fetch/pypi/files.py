@@ -6,13 +6,14 @@ import hashlib
 import re
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
-from imagelock.fetch.http import Http, redact
+from packaging.utils import canonicalize_name
+
+from imagelock.fetch.http import Http
 from imagelock.fetch.pypi.wheel import END, NotReadable, read_metadata
 from imagelock.fetch.store import Store
-from imagelock.model.errors import IntegrityError, NetworkError, NotFound, UsageError
-from imagelock.model.names import Sha256, sha256
+from imagelock.model.errors import IntegrityError, NetworkError, NotFound
+from imagelock.model.names import Sha256
 from imagelock.resolve.pip.metadata import is_static, parse_metadata
 from imagelock.resolve.pip.ports import CoreMetadata, IndexFile
 
@@ -22,19 +23,21 @@ _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)\Z")
 
 
 def read_core_metadata(http: Http, store: Store, file: IndexFile) -> CoreMetadata:
-    """The metadata of a wheel, or of an sdist that promises it is static (PEP 643).
+    """The metadata of a wheel, or what is advertised beside an sdist.
 
     IntegrityError when bytes do not have their advertised hash; NetworkError when the server
-    fails; NotFound when an sdist has no metadata to rely on.
+    fails; NotFound when an sdist has none beside it that holds (PEP 643).
     """
     try:
         if file.metadata_sha256 is not None:
             found = _advertised(http, file)
             if found is not None:
-                return parse_metadata(found)
+                metadata = parse_metadata(found)
+                if file.is_wheel or is_static(metadata):
+                    return metadata
         if file.is_wheel:
             return parse_metadata(_from_wheel(http, store, file))
-        return _from_sdist(http, store, file)
+        raise NotFound("its metadata is not advertised", where=file.url)
     except NotReadable as error:
         raise IntegrityError(
             f"is not a wheel that can be read: {error}",
@@ -47,35 +50,30 @@ def read_core_metadata(http: Http, store: Store, file: IndexFile) -> CoreMetadat
         ) from error
 
 
-def direct_file(http: Http, store: Store, url: str) -> IndexFile:
-    """A file by its URL. ``#sha256=`` is believed until it is fetched; else it is fetched now.
+def metadata_in(path: Path, file: IndexFile) -> CoreMetadata:
+    """The metadata in a wheel that is on disk. IntegrityError when it has none to read."""
+    try:
+        return parse_metadata(_in_whole(path, "-".join(file.filename.split("-")[:2])))
+    except ValueError as error:
+        raise IntegrityError(
+            f"has metadata that cannot be read: {error}", where=file.url
+        ) from error
 
-    UsageError for a URL with user, password or query, which would have to enter the lock.
-    """
-    parts = urlsplit(url)
-    if "@" in parts.netloc or parts.query:
-        raise UsageError(
-            "a URL with credentials or a query cannot be locked",
-            where=redact(url),
-            hint="put credentials into ~/.netrc",
-        )
-    plain = redact(url)
-    algorithm, _, digest = parts.fragment.partition("=")
-    if algorithm == "sha256" and digest:
-        try:
-            expected = sha256(digest)
-        except ValueError as error:
-            raise UsageError(str(error), where=plain) from error
-    else:
-        with http.stream(plain) as chunks:
-            expected = store.add(chunks, where=plain)
-    known = store.find(expected)
-    return IndexFile(
-        filename=unquote(parts.path.rpartition("/")[2]),
-        url=plain,
-        sha256=expected,
-        size=known.stat().st_size if known else None,
-    )
+
+def check_same(told: CoreMetadata, own: CoreMetadata, file: IndexFile) -> None:
+    """IntegrityError when a wheel's own metadata is not what the index told, where it decides."""
+    for what, first, second in (
+        ("name", canonicalize_name(told.name), canonicalize_name(own.name)),
+        ("version", told.version, own.version),
+        ("Requires-Python", told.requires_python, own.requires_python),
+        ("Requires-Dist", sorted(told.requires_dist), sorted(own.requires_dist)),
+    ):
+        if first != second:
+            raise IntegrityError(
+                f"its own {what} is {second!r}, the index says {first!r}",
+                where=file.url,
+                hint="the index and its files disagree: tell who runs it, and exclude this version",
+            )
 
 
 def _advertised(http: Http, file: IndexFile) -> bytes | None:
@@ -187,22 +185,3 @@ def _unzip(file: object, distribution: str) -> bytes:
             return content
     except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
         raise NotReadable(str(error)) from error
-
-
-def _from_sdist(http: Http, store: Store, file: IndexFile) -> CoreMetadata:
-    """PKG-INFO of an sdist, if it says that it holds for every wheel built from it."""
-    from imagelock.fetch.pypi.sdist import read_pkg_info
-
-    if file.sha256 is None:
-        raise IntegrityError("the index gives no sha256 for this sdist", where=file.url)
-    path = store.find(Sha256(file.sha256))
-    if path is None:
-        with http.stream(file.url) as chunks:
-            store.add(chunks, expected=Sha256(file.sha256), where=file.url)
-        path = store.path(Sha256(file.sha256))
-    found = parse_metadata(read_pkg_info(path, file.filename))
-    if not is_static(found):
-        raise NotFound(
-            "has only an sdist whose metadata is known after a build (PEP 643)", where=file.url
-        )
-    return found

@@ -43,6 +43,8 @@ class _Order:
     http: Any
     indexes: tuple[str, ...]
     targets: tuple[Any, ...]
+    find_links: tuple[str, ...]
+    folder: Any
 
 
 class PageProcess:
@@ -56,7 +58,14 @@ class PageProcess:
         self._waiting: dict[PipName, Future[tuple[str, Releases]]] = {}
         self._lock = threading.Lock()
         self._open = False
-        order = _Order(str(source.store.root), source.http, source.indexes, source.targets)
+        order = _Order(
+            str(source.store.root),
+            source.http,
+            source.indexes,
+            source.targets,
+            source.find_links,
+            source.folder,
+        )
         text = pickle.dumps(sys.path) + pickle.dumps(order)
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _START],
@@ -162,7 +171,14 @@ def serve() -> None:
     order: _Order = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our parent's pipe
     from pathlib import Path
 
-    source = PageSource(Store(Path(order.store_root)), order.http, order.indexes, order.targets)
+    source = PageSource(
+        Store(Path(order.store_root)),
+        order.http,
+        order.indexes,
+        order.targets,
+        find_links=order.find_links,
+        folder=order.folder,
+    )
     output, writing = sys.stdout.buffer, threading.Lock()
 
     def send(parts: list[Any]) -> None:

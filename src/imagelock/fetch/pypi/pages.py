@@ -10,6 +10,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from imagelock.model.archives import SDIST_ENDINGS
 from imagelock.model.errors import NetworkError
 from imagelock.model.names import PipName
 from imagelock.resolve.pip.ports import IndexFile
@@ -21,7 +22,6 @@ ACCEPT: Final = (
     "application/vnd.pypi.simple.v1+json, "
     "application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 )
-_SDISTS: Final = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
 _FOREIGN: Final = ("win", "macosx", "ios_", "android_", "emscripten", "pyodide", "wasi")
 Row = list[Any]
 """A file as kept in the store: the fields of IndexFile in their order, the URL shortened."""
@@ -29,6 +29,10 @@ Row = list[Any]
 
 _HOME: Final = "https://files.pythonhosted.org/packages/"
 """The folder that rows leave out of their URLs."""
+
+
+_LOCAL: Final = "local:"
+"""Before the URL of a row whose file is on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,14 @@ def _short(url: str, filename: str) -> str:
 
 
 def _long(text: str, filename: str) -> str:
+    if text.startswith(_LOCAL):
+        return text.removeprefix(_LOCAL)
     return text if "://" in text else f"{_HOME}{text}{filename}"
+
+
+def local_row(filename: str, url: str, sha256: str, size: int) -> Row:
+    """The row of a file on disk, whose URL is a relative reference."""
+    return [filename, f"{_LOCAL}{url}", sha256, size, None, None, None, None]
 
 
 def parse_page(
@@ -82,7 +93,7 @@ def parse_page(
     keep. Of the wheels that do not fit one is kept for a version without any that does, so that
     an error can tell. NetworkError when the page is neither format.
     """
-    versions = _Versions(name, fits)
+    versions = Versions(name, fits)
     if "json" in content_type:
         rows = _json_rows(body, url, versions, canonical)
     elif "html" in content_type or not content_type:
@@ -99,7 +110,7 @@ def parse_page(
     return [[str(version), groups[version]] for version in sorted(groups, reverse=True)]
 
 
-class _Versions:
+class Versions:
     """Reads file names of one project; pages have thousands, so every part is looked at once."""
 
     def __init__(self, name: PipName, fits: Callable[[str], bool]) -> None:
@@ -130,7 +141,7 @@ class _Versions:
             if fits:
                 self._with_wheel.add(version)
             return version, fits
-        stem = next((filename[: -len(end)] for end in _SDISTS if filename.endswith(end)), "")
+        stem = next((filename[: -len(end)] for end in SDIST_ENDINGS if filename.endswith(end)), "")
         place = stem.find("-")
         while place != -1:
             if self._is_ours(stem[:place]):
@@ -166,7 +177,7 @@ class _Versions:
 
 
 def _json_rows(
-    body: bytes, url: str, versions: _Versions, canonical: Callable[[str], str]
+    body: bytes, url: str, versions: Versions, canonical: Callable[[str], str]
 ) -> Iterator[tuple[Version, Row]]:
     from imagelock.fetch.pypi.simple_json import decode
 
@@ -215,7 +226,7 @@ def _lower(text: str | None) -> str | None:
 
 
 def _html_rows(
-    body: bytes, url: str, versions: _Versions, canonical: Callable[[str], str]
+    body: bytes, url: str, versions: Versions, canonical: Callable[[str], str]
 ) -> Iterator[tuple[Version, Row]]:
     from imagelock.fetch.pypi.html import anchors
 

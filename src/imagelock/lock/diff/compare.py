@@ -23,7 +23,7 @@ from imagelock.lock.diff.versions import direction
 from imagelock.lock.normal import normalise
 from imagelock.lock.roots_diff import changed_roots
 from imagelock.model.archives import Artifact
-from imagelock.model.lock import AptPin, AptRemoval, Lock, PythonPin
+from imagelock.model.lock import AptPin, AptRemoval, Lock, PipBuildPin, PythonPin
 from imagelock.model.platform import Platform
 
 _KINDS: tuple[tuple[str, str], ...] = (
@@ -31,6 +31,7 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("apt-removal", "apt_removals"),
     ("conda", "conda"),
     ("pip", "pip"),
+    ("pip-build", "pip_builds"),
 )
 
 
@@ -70,6 +71,8 @@ def _side(lock: Lock, attribute: str, platform: Platform) -> Side:
 
 
 def _label(pin: PackagePin, platform: Platform) -> str:
+    if isinstance(pin, PipBuildPin):
+        return f"{pin.name} for {', '.join(pin.builds)}"
     foreign = _foreign(pin, platform)
     return f"{pin.name}:{foreign}" if foreign else str(pin.name)
 
@@ -94,7 +97,7 @@ def _package_changes(
         assert pin is not None
         yield PackageChange(
             kind=kind,
-            name=str(pin.name),
+            name=label if isinstance(pin, PipBuildPin) else str(pin.name),
             architecture=_foreign(pin, platform),
             platforms=(platform,),
             direction=_direction(kind, first, second),

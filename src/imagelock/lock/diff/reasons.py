@@ -14,11 +14,12 @@ from imagelock.model.lock import (
     AptRemoval,
     CondaPin,
     Lock,
+    PipBuildPin,
     PipPin,
     Requirer,
 )
 
-PackagePin = AptPin | AptRemoval | CondaPin | PipPin
+PackagePin = AptPin | AptRemoval | CondaPin | PipPin | PipBuildPin
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from imagelock.lock.diff.model import Download, ValueChange
 from imagelock.lock.document import unknown_keys
-from imagelock.model.lock import AptPin, CondaPin, Lock, PipPin
+from imagelock.model.lock import Lock
 from imagelock.model.platform import Platform
 from imagelock.model.toml import key_text
 
@@ -98,5 +98,7 @@ def download(old: Lock, new: Lock) -> Download:
 
 
 def _sizes(lock: Lock) -> dict[str, int]:
-    pins: tuple[AptPin | CondaPin | PipPin, ...] = (*lock.apt, *lock.conda, *lock.pip)
-    return {pin.artifact.sha256: pin.artifact.size for pin in pins}
+    artifacts = (
+        pin.artifact for pins in (lock.apt, lock.conda, lock.pip, lock.pip_builds) for pin in pins
+    )
+    return {artifact.sha256: artifact.size for artifact in artifacts}

@@ -38,7 +38,7 @@ def allows(kind: str, specifier: str, version: str) -> bool | None:
         return True
     if kind.startswith("apt"):
         return _debian_allows(specifier, version)
-    return _pip_allows(specifier, version) if kind in {"pip", "python"} else None
+    return _pip_allows(specifier, version) if kind in {"pip", "pip-build", "python"} else None
 
 
 def _debian_allows(specifier: str, version: str) -> bool | None:

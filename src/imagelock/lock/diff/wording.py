@@ -68,7 +68,7 @@ def download_line(download: Download) -> str:
     )
 
 
-KINDS = ("apt", "apt-removal", "conda", "python", "pip")
+KINDS = ("apt", "apt-removal", "conda", "python", "pip", "pip-build")
 """The kinds of packages in the order they are shown."""
 TITLES = {
     "apt": "apt",
@@ -76,6 +76,7 @@ TITLES = {
     "conda": "conda",
     "python": "Python",
     "pip": "pip",
+    "pip-build": "pip, to build with",
 }
 
 

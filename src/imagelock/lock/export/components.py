@@ -10,7 +10,7 @@ from typing import Final
 
 from imagelock.lock.export.entries import chosen_platforms
 from imagelock.lock.export.purl import apt_purl, base_purl, conda_purl, pip_purl, python_purl
-from imagelock.lock.graph import ROOTS, PackagePin, labels
+from imagelock.lock.graph import ROOTS, labels
 from imagelock.lock.normal import normalise
 from imagelock.lock.tag import tag_digest
 from imagelock.model.archives import artifact_url, is_local
@@ -27,6 +27,8 @@ from imagelock.model.lock import (
 )
 from imagelock.model.names import Sha256, hash_of
 from imagelock.model.platform import Platform
+
+PackagePin = AptPin | CondaPin | PipPin
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9.-]+")
 

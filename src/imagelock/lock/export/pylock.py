@@ -12,7 +12,14 @@ from imagelock.lock.export.entries import (
     platforms_marker,
     pythons_of,
 )
-from imagelock.model.archives import Artifact, artifact_url
+from imagelock.model.archives import (
+    Artifact,
+    archive_url,
+    artifact_url,
+    is_local,
+    is_repository,
+    local_path,
+)
 from imagelock.model.lock import Lock
 from imagelock.model.toml import field_lines, flat_table
 
@@ -50,12 +57,12 @@ def _package(lock: Lock, entry: Entry) -> dict[str, object]:
         table["marker"] = entry.marker
     files = [pin.artifact for pin in entry.pins]
     if entry.direct:
-        return table | {"archive": _file(lock, files[0])}
+        return table | _direct(lock, files[0])
     main, extra = index_urls(lock)
     if not extra:
         table["index"] = main
-    wheels = [_file(lock, file) for file in files if file.filename.endswith(".whl")]
-    sdists = [_file(lock, file) for file in files if not file.filename.endswith(".whl")]
+    wheels = [_file(lock, file) for file in files if file.is_wheel]
+    sdists = [_file(lock, file) for file in files if not file.is_wheel]
     if sdists:
         table["sdist"] = sdists[0]
     if wheels:
@@ -63,9 +70,24 @@ def _package(lock: Lock, entry: Entry) -> dict[str, object]:
     return table
 
 
+def _direct(lock: Lock, file: Artifact) -> dict[str, object]:
+    """What the spec names itself: a commit, a folder or a file."""
+    root = archive_url(file.archive, lock.archives)
+    if is_repository(root):
+        commit, _, folder = file.path.partition("/")
+        address = root.removeprefix("git+")
+        place = {"path": local_path(address)} if is_local(address) else {"url": address}
+        inner = {"subdirectory": folder} if folder else {}
+        return {"vcs": {"type": "git", **place, "commit-id": commit, **inner}}
+    if file.path == ".":
+        return {"directory": {"path": local_path(root)}}
+    return {"archive": _file(lock, file)}
+
+
 def _file(lock: Lock, file: Artifact) -> dict[str, object]:
+    url = artifact_url(file, lock.archives)
     return {
-        "url": artifact_url(file, lock.archives),
+        **({"path": local_path(url)} if is_local(url) else {"url": url}),
         "size": file.size,
         "hashes": {"sha256": file.sha256},
     }

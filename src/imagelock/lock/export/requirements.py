@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from imagelock.lock.export.entries import Entry, entries_of, index_urls, pythons_of
-from imagelock.model.archives import artifact_url
+from imagelock.model.archives import artifact_url, is_local, is_tree, local_path
 from imagelock.model.lock import Lock
 from imagelock.model.platform import Platform
 
@@ -36,15 +36,28 @@ def _indexes(lock: Lock) -> Iterator[str]:
         yield f"--index-url {main}"
     for url in extra:
         yield f"--{'find-links' if url.endswith('.html') else 'extra-index-url'} {url}"
+    for place in lock.roots.pip.find_links:
+        yield f"--find-links {place}"
 
 
 def _requirement(lock: Lock, entry: Entry) -> str:
     if entry.direct:
-        named = f"{entry.name} @ {artifact_url(entry.pins[0].artifact, lock.archives)}"
+        named = f"{entry.name} @ {_place(artifact_url(entry.pins[0].artifact, lock.archives))}"
     else:
         named = f"{entry.name}=={entry.version}"
     return f"{named} ; {entry.marker}" if entry.marker else named
 
 
+def _place(url: str) -> str:
+    """A URL, or a path as pip and uv read it: relative to the folder they run in."""
+    if not is_local(url):
+        return url
+    path = local_path(url)
+    return path if path.startswith("../") or path in {".", ".."} else f"./{path}"
+
+
 def _hashes(entry: Entry) -> list[str]:
+    """The hashes of files; of repositories and folders there are none that pip could check."""
+    if any(is_tree(pin.artifact.path) for pin in entry.pins):
+        return []
     return [f"--hash=sha256:{value}" for value in sorted({p.artifact.sha256 for p in entry.pins})]

@@ -50,7 +50,10 @@ class Catalog:
         self._listings: dict[PipName, Listing] = {
             name: Listing(
                 name,
-                [Entry(item.version, item) for item in made.releases],
+                [
+                    Entry(item.version, item, chooser.named(name, item.files[0]))
+                    for item in made.releases
+                ],
                 project=made,
                 is_complete=True,
             )

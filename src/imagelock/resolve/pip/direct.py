@@ -1,4 +1,4 @@
-"""Requirements by URL: a project with one version, the wheel at that URL (PEP 508)."""
+"""Requirements by URL or path: a project with one version, what is there (PEP 508)."""
 
 from __future__ import annotations
 
@@ -42,27 +42,22 @@ def direct_projects(index: PipIndex, requirements: Iterable[Parsed]) -> dict[Pip
 
 def _project(index: PipIndex, name: PipName, url: str) -> Project:
     where = f"requirement '{name}'"
-    if url.startswith(("git+", "hg+", "svn+", "bzr+")):
-        raise UsageError(
-            "requirements from a version control system are not supported yet",
-            where=where,
-            hint="build a wheel of that commit and name its URL",
-        )
-    if not url.startswith(("http://", "https://")):
-        raise UsageError("expected an http or https URL of a wheel", where=where)
-    path = url.partition("#")[0].partition("?")[0]
-    if not path.endswith(".whl"):
-        raise UsageError(
-            "expected the URL of a wheel (.whl)",
-            where=where,
-            hint="sdists are taken from an index, for the names in allow-sdist",
-        )
     file = index.direct(url)
-    parts = file.filename.removesuffix(".whl").split("-")
+    if not file.is_wheel:
+        metadata = index.metadata(file)
+        found, written = metadata.name, metadata.version
+    else:
+        parts = file.filename.removesuffix(".whl").split("-")
+        if len(parts) < 5:
+            raise UsageError(f"'{file.filename}' is no wheel's name", where=where)
+        found, written = parts[0], parts[1]
     try:
-        found, text = pip_name(parts[0]), str(version(parts[1]))
-    except (ValueError, IndexError, InvalidVersion):
-        raise UsageError(f"'{file.filename}' is no wheel's name", where=where) from None
+        found, text = pip_name(found), str(version(written))
+    except (ValueError, InvalidVersion):
+        msg = f"'{file.filename}' has no proper name and version: '{found}', '{written}'"
+        raise UsageError(msg, where=where) from None
     if found != name:
-        raise UsageError(f"the URL is that of a wheel of '{found}'", where=where)
+        raise UsageError(
+            f"what is there is '{found}'", where=where, hint=f"write '{found} @ {file.url}'"
+        )
     return Project(name=name, index=file.url, releases=[_OnlyRelease(text, (file,))])

@@ -151,6 +151,15 @@ class Chooser:
                     for release in project.releases
                 )
 
+    def named(self, name: PipName, file: IndexFile) -> Choice:
+        """The choice of a file that a requirement names itself: no upload time bars it."""
+        allowed = self.policy.hashes.get(name)
+        if allowed is not None and f"sha256:{file.sha256}" not in allowed:
+            return Choice(None, WRONG_HASH)
+        if file.is_wheel and self._tags.rank(file.filename) is None:
+            return Choice(None, NO_WHEEL)
+        return Choice(file)
+
     def _exists(self, file: IndexFile) -> bool:
         limit = self.policy.exclude_newer
         if limit is None:

@@ -1,0 +1,175 @@
+"""What is known of sources before they are built: their metadata, and what builds them.
+
+It is read where it is static (PEP 621, 643), else asked of the build backend on this machine. An
+answer is kept by the hash of the source, so that it is asked once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform as host
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from imagelock.app.context import Context
+from imagelock.fetch.pypi.direct import DirectFiles
+from imagelock.fetch.pypi.source import is_sdist, project_table, static_metadata, subfolder
+from imagelock.model.cutoff import cutoff
+from imagelock.model.errors import ImagelockError, IntegrityError, UsageError
+from imagelock.model.names import PipName
+from imagelock.model.platform import KNOWN_PLATFORMS
+from imagelock.model.python import PythonTarget
+from imagelock.model.spec import PipSpec
+from imagelock.resolve.pip.metadata import parse_metadata
+from imagelock.resolve.pip.policy import Policy
+from imagelock.resolve.pip.ports import CoreMetadata, IndexFile
+from imagelock.resolve.pip.resolution import resolve
+
+if TYPE_CHECKING:
+    from imagelock.build.sources.host import BuildSystem, HostWheel
+
+_REQUIREMENTS: Final = "pip-source-requirements-1"
+_METADATA: Final = "pip-source-metadata-1"
+
+
+@contextlib.contextmanager
+def build_errors(name: PipName) -> Iterator[None]:
+    """Say of errors that they are about what a package is built with."""
+    try:
+        yield
+    except ImagelockError as error:
+        error.where = ", ".join(filter(None, (f"to build {name}", error.where)))
+        raise
+
+
+class PipSources:
+    """Describes the sources of one spec; callable from any thread."""
+
+    def __init__(self, *, spec: PipSpec, context: Context, direct: DirectFiles) -> None:
+        self._spec = spec
+        self._context = context
+        self._direct = direct
+
+    def metadata(self, file: IndexFile) -> CoreMetadata:
+        """A source's metadata: static, or what its build backend says it will be.
+
+        BuildError when that fails.
+        """
+        self._direct.at_hand(file)
+        found = static_metadata(self._context.store, file)
+        if found is not None:
+            return found
+        kept = self._context.store.record(_METADATA, _key(file))
+        if isinstance(kept, dict):
+            with contextlib.suppress(TypeError):
+                return CoreMetadata(**{name: _frozen(item) for name, item in kept.items()})
+        self._ask(file, metadata=True)
+        return self.metadata(file)
+
+    def build_requirements(self, file: IndexFile) -> tuple[str, ...]:
+        """All that is needed to build a wheel of a source: what it says, and what its backend."""
+        self._direct.at_hand(file)
+        kept = self._context.store.record(_REQUIREMENTS, _key(file))
+        if isinstance(kept, list):
+            return tuple(map(str, kept))
+        self._ask(file, metadata=False)
+        return self.build_requirements(file)
+
+    def _ask(self, file: IndexFile, *, metadata: bool) -> None:
+        """Run the hooks, and keep what they say."""
+        from imagelock.build.sources.host import build_system, host_build
+
+        path = self._direct.at_hand(file)
+        try:
+            system = build_system(project_table(path, file), file.url)
+        except ValueError as error:
+            raise IntegrityError(f"cannot be read: {error}", where=file.url) from error
+        with (
+            self._context.progress.task(f"asking {file.filename} what it needs"),
+            host_build(
+                path,
+                file.filename,
+                system,
+                tree=not is_sdist(file),
+                subfolder=subfolder(file),
+                where=file.url,
+            ) as build,
+        ):
+            build.install(self._wheels(system, (), file))
+            asked = build.requirements()
+            store = self._context.store
+            if metadata:
+                if asked:
+                    build.install(self._wheels(system, asked, file))
+                try:
+                    found = parse_metadata(build.metadata())
+                except ValueError as error:
+                    raise IntegrityError(
+                        f"has no readable metadata: {error}", where=file.url
+                    ) from error
+                store.keep_record(_METADATA, _key(file), asdict(found))
+            needed = sorted({*system.requires, *asked})
+            store.keep_record(_REQUIREMENTS, _key(file), needed)
+
+    def _wheels(self, system: BuildSystem, more: Iterable[str], file: IndexFile) -> list[HostWheel]:
+        """The wheels of the build environment for this machine's own Python."""
+        from imagelock.app.sections.pip import open_indexes
+        from imagelock.build.sources.host import HostWheel
+
+        target = host_target()
+        limit = self._spec.exclude_newer
+        policy = Policy(
+            prerelease=self._spec.prerelease,
+            exclude_newer=cutoff(limit, now=self._context.now) if limit else None,
+        )
+        folder = self._direct.folder
+        with open_indexes(self._spec, [target], context=self._context, folder=folder) as index:
+            try:
+                found = resolve(
+                    [*system.requires, *more], target=target, index=index, policy=policy
+                )
+            except ImagelockError as error:
+                place = f"build requirements of {file.filename}"
+                error.where = ", ".join(filter(None, (place, error.where)))
+                raise
+            return [
+                HostWheel(
+                    name=item.name,
+                    filename=item.file.filename,
+                    path=self._direct.at_hand(item.file),
+                )
+                for item in found.packages
+            ]
+
+
+def host_target() -> PythonTarget:
+    """This machine's own Python as wheels see it. UsageError where it is not Linux."""
+    machine = host.machine()
+    known = [item for item in KNOWN_PLATFORMS if item.machine == machine]
+    family, version = host.libc_ver()
+    if sys.platform != "linux" or not known:
+        raise UsageError(
+            "sources whose metadata is not static are locked on Linux only",
+            where=f"{host.system()} {machine}",
+            hint="lock there, or name versions that have wheels",
+        )
+    return PythonTarget(
+        platform=known[0],
+        version=host.python_version(),
+        libc=f"{family} {version}" if family == "glibc" else "musl 1.2",
+        implementation=sys.implementation.name,
+    )
+
+
+def _key(file: IndexFile) -> str:
+    import hashlib
+
+    python = f"{sys.implementation.name} {sys.version_info[0]}.{sys.version_info[1]}"
+    text = f"{file.sha256}\0{subfolder(file)}\0{python}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _frozen(item: Any) -> Any:  # noqa: ANN401 — JSON of any shape
+    return tuple(item) if isinstance(item, list) else item

@@ -1,0 +1,366 @@
+"""What requirements name by path, URL or commit, locked against a local index and real projects."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from imagelock.app.context import Context, ResolveOptions
+from imagelock.app.files import load_spec
+from imagelock.app.sections.pip import pip_section
+from imagelock.app.sections.pip_pins import PipSection
+from imagelock.fetch.http import Http
+from imagelock.fetch.store import Store
+from imagelock.lock import staleness
+from imagelock.model.errors import (
+    IntegrityError,
+    NetworkError,
+    NoSolution,
+    NotFound,
+    SpecError,
+    UsageError,
+)
+from imagelock.model.lock import Lock, Requirer
+from imagelock.model.platform import Platform
+from imagelock.model.python import PythonTarget
+from imagelock.model.spec import Spec
+from support.local_server import Answer, LocalServer
+from support.sources import (
+    asked,
+    commit,
+    make_repository,
+    make_sdist,
+    project_files,
+    write_files,
+)
+from support.wheels import sha256, wheel
+
+AMD = Platform("linux/amd64")
+TARGETS = {AMD: PythonTarget(platform=AMD, version="3.12.4", libc="glibc 2.36")}
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The spec's folder."""
+    made = tmp_path / "work" / "images"
+    made.mkdir(parents=True)
+    return made
+
+
+@pytest.fixture
+def index(server: LocalServer) -> Iterator[LocalServer]:
+    """An index with a build backend that needs nothing, and one package."""
+    listed(server, "fakebuild", "1.27", "pathspec>=0.10")
+    listed(server, "pathspec", "0.12")
+    listed(server, "core", "1.0")
+    return server  # type: ignore[return-value]
+
+
+def listed(server: LocalServer, name: str, version: str, *requires: str) -> None:
+    filename = f"{name}-{version}-py3-none-any.whl"
+    data = wheel(name, version, requires)
+    server.routes[f"/files/{filename}"] = Answer(data)
+    file = {
+        "filename": filename,
+        "url": f"{server.url}/files/{filename}",
+        "hashes": {"sha256": sha256(data)},
+        "size": len(data),
+    }
+    page = json.dumps({"meta": {"api-version": "1.1"}, "files": [file]}).encode()
+    headers = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
+    server.routes[f"/simple/{name}/"] = Answer(page, headers=headers)
+
+
+class Desk:
+    """One spec in a folder, and its lock."""
+
+    def __init__(self, folder: Path, server: LocalServer, store: Store) -> None:
+        self.folder = folder
+        self.server = server
+        self.store = store
+
+    def spec(self, *packages: str, **keys: object) -> Spec:
+        table = {"packages": list(packages), "index": f"{self.server.url}/simple", **keys}
+        lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+        text = '[base]\ndistribution = "debian:bookworm"\n[pip]\n' + "\n".join(lines)
+        (self.folder / "train.toml").write_text(text)
+        return load_spec(self.folder / "train.toml")
+
+    def context(self, *, offline: bool = False) -> Context:
+        return Context(store=self.store, http=Http(offline=offline), now=NOW)
+
+    def lock(
+        self,
+        spec: Spec,
+        previous: Lock | None = None,
+        options: ResolveOptions | None = None,
+        *,
+        offline: bool = False,
+    ) -> Lock:
+        made = pip_section(
+            spec.pip,
+            TARGETS,
+            context=self.context(offline=offline),
+            options=options or ResolveOptions(),
+            previous=previous,
+            folder=self.folder,
+        )
+        return lock_of(spec, made)
+
+
+def lock_of(spec: Spec, made: PipSection) -> Lock:
+    return Lock(roots=spec, pip=made.pins, pip_builds=made.builds, archives=made.archives)
+
+
+@pytest.fixture
+def desk(folder: Path, index: LocalServer, store: Store) -> Desk:
+    return Desk(folder, index, store)
+
+
+def short(lock: Lock) -> list[str]:
+    urls = {archive.name: archive.url for archive in lock.archives}
+    return [
+        f"{pin.name} {pin.version} {urls[pin.artifact.archive]} {pin.artifact.path}"
+        for pin in lock.pip
+        if not urls[pin.artifact.archive].startswith("http")
+    ]
+
+
+def test_a_wheel_beside_the_spec_is_locked_by_its_hash(desk: Desk, folder: Path) -> None:
+    data = wheel("tool", "1.0", ("core",))
+    (folder / "wheels").mkdir()
+    (folder / "wheels/tool-1.0-py3-none-any.whl").write_bytes(data)
+    lock = desk.lock(desk.spec("./wheels/tool-1.0-py3-none-any.whl"))
+    assert short(lock) == ["tool 1.0 wheels/ tool-1.0-py3-none-any.whl"]
+    assert [pin.name for pin in lock.pip] == ["core", "tool"]
+    assert lock.pip[1].artifact.sha256 == sha256(data)
+    assert lock.pip[1].requested
+
+
+@pytest.mark.parametrize("form", ["{0}", "file://{0}", "tool @ file://{0}"])
+def test_an_absolute_path_is_kept_as_a_relative_one(desk: Desk, folder: Path, form: str) -> None:
+    path = folder.parent / "tool-1.0-py3-none-any.whl"
+    path.write_bytes(wheel("tool", "1.0"))
+    spec = desk.spec(form.format(path))
+    assert spec.pip.packages == ("tool @ ../tool-1.0-py3-none-any.whl",)
+    assert short(desk.lock(spec)) == ["tool 1.0 ../ tool-1.0-py3-none-any.whl"]
+
+
+def test_a_changed_wheel_makes_the_lock_stale_and_is_never_used(
+    desk: Desk, folder: Path, tmp_path: Path
+) -> None:
+    path = folder / "tool-1.0-py3-none-any.whl"
+    path.write_bytes(wheel("tool", "1.0"))
+    spec = desk.spec("./tool-1.0-py3-none-any.whl")
+    lock = desk.lock(spec)
+    path.write_bytes(wheel("tool", "1.0", ("core",)))
+    with pytest.raises(IntegrityError, match="expected"):
+        fetch_all(lock, Store(tmp_path / "other"), folder)
+    (reason,) = [reason for reason in staleness(lock, load_spec(folder / "train.toml"))
+                 if reason.path != "base"]  # fmt: skip
+    assert str(reason).startswith("./tool-1.0-py3-none-any.whl: content ")
+
+
+def fetch_all(lock: Lock, store: Store, folder: Path) -> None:
+    from imagelock.fetch.artifacts import ArtifactFetcher
+
+    pins = [pin.artifact for pin in lock.pip]
+    local = [item for item in pins if not item.archive.startswith("127")]
+    ArtifactFetcher(store, Http(offline=True), folder=folder).fetch(local, lock.archives)
+
+
+def test_find_links_are_a_folder_a_page_on_disk_and_a_page_on_a_server(
+    desk: Desk, folder: Path, server: LocalServer
+) -> None:
+    for number, place in enumerate(("wheels", "pages/files"), 1):
+        (folder / place).mkdir(parents=True)
+        name = f"tool{number}"
+        (folder / place / f"{name}-1.0-py3-none-any.whl").write_bytes(wheel(name, "1.0"))
+    page = '<a href="files/tool2-1.0-py3-none-any.whl">x</a>'
+    (folder / "pages/index.html").write_text(page)
+    link = f"tool3-1.0-py3-none-any.whl#sha256={sha256(wheel('tool3', '1.0'))}"
+    html = {"Content-Type": "text/html"}
+    server.routes["/links"] = Answer(f'<a href="{link}">x</a>'.encode(), headers=html)
+    server.routes["/tool3-1.0-py3-none-any.whl"] = Answer(wheel("tool3", "1.0"))
+    links = ["wheels", "./pages/index.html", f"{server.url}/links"]
+    spec = desk.spec("tool1", "tool2", "tool3", "core", **{"find-links": links})
+    assert spec.pip.find_links == ("./wheels", "./pages/index.html", f"{server.url}/links")
+    lock = desk.lock(spec)
+    assert short(lock) == [
+        "tool1 1.0 wheels/ tool1-1.0-py3-none-any.whl",
+        "tool2 1.0 pages/files/ tool2-1.0-py3-none-any.whl",
+    ]
+    assert [pin.name for pin in lock.pip] == ["core", "tool1", "tool2", "tool3"]
+
+
+def test_a_folder_that_is_not_there_is_named(desk: Desk, folder: Path) -> None:
+    with pytest.raises(UsageError, match="no such folder") as caught:
+        desk.lock(desk.spec("core", **{"find-links": ["wheels"]}))
+    assert str(folder / "wheels") in caught.value.where
+
+
+def test_a_local_project_is_locked_by_its_content(desk: Desk, folder: Path) -> None:
+    write_files(folder / "tool", project_files(dependencies=("core>=1",)))
+    spec = desk.spec("./tool")
+    assert spec.pip.packages == ("tool @ ./tool",)
+    lock = desk.lock(spec)
+    assert short(lock) == ["tool 1.0 tool/ ."]
+    assert lock.pip[0].required_by == (Requirer(name="tool", specifier=">=1"),)
+    built = [(pin.name, pin.version, pin.builds, pin.required_by) for pin in lock.pip_builds]
+    assert built == [
+        ("fakebuild", "1.27", ("tool",), (Requirer(name="tool", specifier=">=1.27"),)),
+        ("pathspec", "0.12", ("tool",), (Requirer(name="fakebuild", specifier=">=0.10"),)),
+    ]
+
+
+def test_what_git_ignores_and_what_it_does_not_change_a_project_as_they_should(
+    desk: Desk, folder: Path
+) -> None:
+    tool = write_files(folder / "tool", {**project_files(), ".gitignore": "dist/\n"})
+    before = desk.spec("./tool")
+    write_files(tool, {"dist/x.whl": "x", "tool/__pycache__/y.pyc": "y"})
+    (tool / "tool/__init__.py").touch()
+    assert load_spec(folder / "train.toml") == before
+    write_files(tool, {"tool/more.py": ""})
+    assert load_spec(folder / "train.toml") != before
+
+
+def test_a_changed_project_makes_the_lock_stale_and_is_never_built(
+    desk: Desk, folder: Path, tmp_path: Path
+) -> None:
+    write_files(folder / "tool", project_files())
+    lock = desk.lock(desk.spec("./tool"))
+    fetch_all(lock, Store(tmp_path / "one"), folder)
+    write_files(folder / "tool", {"tool/more.py": ""})
+    with pytest.raises(IntegrityError, match="is not what was locked"):
+        fetch_all(lock, Store(tmp_path / "two"), folder)
+    reasons = [str(reason) for reason in staleness(lock, load_spec(folder / "train.toml"))]
+    assert any(reason.startswith("./tool: content ") for reason in reasons)
+
+
+def test_a_project_without_a_name_of_its_own_needs_one(desk: Desk, folder: Path) -> None:
+    write_files(folder / "old", {"setup.py": ""})
+    with pytest.raises(SpecError, match=r"expected the project's name in '\./old'"):
+        desk.spec("./old")
+    with pytest.raises(SpecError, match=r"cannot read '\./gone'"):
+        desk.spec("gone @ ./gone")
+
+
+def test_a_project_of_another_name_is_refused(desk: Desk, folder: Path) -> None:
+    write_files(folder / "tool", project_files())
+    with pytest.raises(UsageError, match="what is there is 'tool'"):
+        desk.lock(desk.spec("spanner @ ./tool"))
+
+
+def test_a_branch_becomes_a_commit_and_stays_there(
+    desk: Desk, folder: Path, tmp_path: Path
+) -> None:
+    repository = folder.parent / "repository"
+    first = make_repository(repository, project_files(dependencies=("core",)))
+    spec = desk.spec(f"tool @ git+file://{repository}@main")
+    assert spec.pip.packages == ("tool @ git+../repository@main",)
+    lock = desk.lock(spec)
+    assert short(lock) == [f"tool 1.0 git+../repository {first}"]
+    write_files(repository, project_files(version="2.0"))
+    second = commit(repository)
+    assert short(desk.lock(spec, lock)) == [f"tool 1.0 git+../repository {first}"]
+    upgraded = desk.lock(spec, lock, ResolveOptions(upgrade=True))
+    assert short(upgraded) == [f"tool 2.0 git+../repository {second}"]
+    fetch_all(lock, Store(tmp_path / "other"), folder)
+
+
+@pytest.mark.parametrize("ref", ["", "@v1", "@{short}", "@{whole}", "@feature/x"])
+def test_refs_of_every_kind(desk: Desk, folder: Path, ref: str) -> None:
+    repository = folder.parent / "repository"
+    made = make_repository(repository, {"sub/" + k: v for k, v in project_files().items()})
+    asked(repository, "tag", "-a", "v1", "-m", "v1")
+    asked(repository, "branch", "feature/x")
+    if ref and "{" not in ref:
+        write_files(repository, {"other": ""})
+        commit(repository)
+    text = ref.format(short=made[:9], whole=made)
+    spec = desk.spec(f"tool @ git+file://{repository}{text}#subdirectory=sub")
+    assert short(desk.lock(spec)) == [f"tool 1.0 git+../repository {made}/sub"]
+
+
+def test_a_ref_that_is_not_there_is_named(desk: Desk, folder: Path) -> None:
+    repository = folder.parent / "repository"
+    make_repository(repository, project_files())
+    with pytest.raises(NotFound, match="no branch, tag or commit 'nowhere'"):
+        desk.lock(desk.spec(f"tool @ git+file://{repository}@nowhere"))
+    with pytest.raises(NetworkError, match="git failed"):
+        desk.lock(desk.spec(f"tool @ git+file://{folder.parent}/none@main"))
+
+
+def test_a_repository_over_http(desk: Desk, folder: Path, server: LocalServer) -> None:
+    repository = folder.parent / "repository"
+    made = make_repository(repository, project_files())
+    bare = folder.parent / "bare.git"
+    asked(folder, "clone", "--quiet", "--bare", str(repository), str(bare))
+    asked(bare, "update-server-info")
+    for path in sorted(bare.rglob("*")):
+        if path.is_file():
+            server.routes[f"/bare.git/{path.relative_to(bare)}"] = Answer(path.read_bytes())
+    refs = server.routes["/bare.git/info/refs"]
+    server.routes["/bare.git/info/refs?service=git-upload-pack"] = refs
+    url = f"git+{server.url}/bare.git"
+    lock = desk.lock(desk.spec(f"tool @ {url}@main"))
+    assert [pin.artifact.path for pin in lock.pip if pin.name == "tool"] == [made]
+    assert url in {archive.url for archive in lock.archives}
+    with pytest.raises(NetworkError, match="network is off"):
+        fetch_all(lock, Store(folder / "other"), folder)
+
+
+def test_a_tree_has_one_hash_wherever_it_is(folder: Path, desk: Desk) -> None:
+    files = {**project_files(), "run.sh": "#!/bin/sh\n", ".gitattributes": "* export-ignore\n"}
+    repository = folder.parent / "repository"
+    make_repository(repository, files)
+    (repository / "run.sh").chmod(0o755)
+    commit(repository)
+    (repository / "link").symlink_to("run.sh")
+    made = commit(repository)
+    lock = desk.lock(desk.spec(f"tool @ git+file://{repository}@{made}"))
+    (pin,) = [pin for pin in lock.pip if pin.name == "tool"]
+    local = desk.lock(desk.spec(f"tool @ {repository}"))
+    (other,) = [pin for pin in local.pip if pin.name == "tool"]
+    assert other.artifact.sha256 == pin.artifact.sha256
+    listing = subprocess.run(
+        ["tar", "-tvf", str(desk.store.path(pin.artifact.sha256))],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "link -> run.sh" in listing
+    assert "rwxr-xr-x" in listing
+
+
+def test_an_sdist_needs_leave(desk: Desk, server: LocalServer) -> None:
+    add_sdist(server, "tool", make_sdist("tool", "1.0", project_files(dependencies=("core",))))
+    with pytest.raises(NoSolution) as caught:
+        desk.lock(desk.spec("tool"))
+    assert "has only an sdist" in caught.value.message
+    assert caught.value.hint == 'write allow-sdist = ["tool"] under [pip] to build it from source'
+    lock = desk.lock(desk.spec("tool", **{"allow-sdist": ["tool"]}))
+    assert [(pin.name, pin.artifact.filename) for pin in lock.pip] == [
+        ("core", "core-1.0-py3-none-any.whl"),
+        ("tool", "tool-1.0.tar.gz"),
+    ]
+    assert [pin.name for pin in lock.pip_builds] == ["fakebuild", "pathspec"]
+
+
+def add_sdist(server: LocalServer, name: str, data: bytes, version: str = "1.0") -> None:
+    filename = f"{name}-{version}.tar.gz"
+    server.routes[f"/files/{filename}"] = Answer(data)
+    file = {
+        "filename": filename,
+        "url": f"{server.url}/files/{filename}",
+        "hashes": {"sha256": sha256(data)},
+        "size": len(data),
+    }
+    page = json.dumps({"meta": {"api-version": "1.1"}, "files": [file]}).encode()
+    headers = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
+    server.routes[f"/simple/{name}/"] = Answer(page, headers=headers)
