@@ -115,6 +115,15 @@ HOSTILE: dict[str, Callable[[], list[CondaPackage]]] = {
             paths=[{**listed("a")[0], "prefix_placeholder": "/p", "file_mode": "binary"}],
         )
     ],
+    "a path that no encoding has": lambda: [one(paths=listed("\ud800"))],
+    "a prefix that no encoding has": lambda: [
+        one(files={"a": FILE}, paths=[{**listed("a")[0], "prefix_placeholder": "/\ud800"}])
+    ],
+    "another package's conda-meta through a link": lambda: [
+        conda_package("first", files={"notes": CondaFile(link="conda-meta")}),
+        one(files={"notes/first-1.0-0.json": FILE}),
+    ],
+    "an encrypted archive": lambda: [encrypted()],
     "not an archive": lambda: [broken(".conda", b"not a zip")],
     "not an old archive": lambda: [broken(".tar.bz2", b"not bzip2")],
     "nothing": lambda: [broken(".conda", b"")],
@@ -145,6 +154,17 @@ def broken(form: str, data: bytes) -> CondaPackage:
 def cut(form: str) -> CondaPackage:
     whole = one(form=form, files={"a": CondaFile(data=bytes(range(256)) * 4000)})
     return packed(whole.filename, whole.data[: len(whole.data) // 2], whole.entry)
+
+
+def encrypted() -> CondaPackage:
+    """A flag of the zip says so; what it holds does not matter."""
+    data = bytearray(one(files={"a": FILE}).data)
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = data.find(signature)
+        while place >= 0:
+            data[place + offset] |= 1
+            place = data.find(signature, place + 4)
+    return broken(".conda", bytes(data))
 
 
 def _zip_without_parts() -> bytes:

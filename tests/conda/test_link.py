@@ -190,6 +190,28 @@ def test_files_below_a_link_of_another_package_go_where_it_leads(store: Store) -
     assert json.loads(prefix.contents["conda-meta/more-1.0-0.json"])["files"] == ["lib/y/z"]
 
 
+def test_a_launcher_goes_where_a_link_leads(store: Store) -> None:
+    interpreter = CondaFile(data=b"\x7fELF", executable=True)
+    prefix = with_files(
+        store,
+        conda_package("python", "3.11.9", files={"tools/python3.11": interpreter}),
+        conda_package("links", files={"bin": CondaFile(link="tools")}),
+        conda_package("pure", noarch="python", entry_points=["run = pure:main"]),
+    )
+    assert prefix.members["bin"].issym()
+    assert prefix.contents["tools/run"].startswith(b"#!/opt/conda/bin/python3.11\n")
+
+
+def test_a_message_is_no_place_for_a_terminal_s_orders(store: Store) -> None:
+    prefix = with_files(
+        store,
+        conda_package("aa", files={"a\x1b[2Jb": "a"}),
+        conda_package("bb", files={"a\x1b[2Jb": "b"}),
+    )
+    assert "\x1b" not in prefix.notices[0]
+    assert "a\\x1b[2Jb" in prefix.notices[0]
+
+
 def test_packages_from_before_paths_json(store: Store) -> None:
     has_prefix = (
         f'{PLACEHOLDER} text "etc/conf"\n/opt/anaconda1anaconda2anaconda3 binary bin/x\netc/plain\n'

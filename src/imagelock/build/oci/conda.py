@@ -26,7 +26,7 @@ from imagelock.layers.conda.package import (
     link_script,
     place_package,
 )
-from imagelock.layers.conda.tree import Tree, inside, make_tree
+from imagelock.layers.conda.tree import Tree, inside, make_tree, shown_paths
 from imagelock.layers.entries import Layer
 from imagelock.model.plan import CondaPart, CondaStep, ConfigChange
 
@@ -165,7 +165,7 @@ def _settled(part: CondaPart, tree: Tree) -> _Settled:
     if scripts:
         notices.append(
             f"conda: scripts that conda would have run while linking are in the image and did not "
-            f"run: {_listed(scripts)}"
+            f"run: {shown_paths(scripts, _SHOWN)}"
         )
     digest = hashlib.sha256(json.dumps(lines).encode()).hexdigest()
     return _Settled(digest, tuple(notices))
@@ -175,7 +175,7 @@ def _script_notices(layer: CondaLayer) -> list[str]:
     if not layer.odd:
         return []
     text = "conda: activation scripts that do more than set variables run by `conda activate` alone"
-    return [f"{text}: {_listed(layer.odd)}"]
+    return [f"{text}: {shown_paths(layer.odd, _SHOWN)}"]
 
 
 def notices(notes: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -188,8 +188,3 @@ def activated(change: ConfigChange, notes: Iterable[Mapping[str, Any]]) -> Confi
     found = {place: values for note in notes for place, values in note.get(VARIABLES, {}).items()}
     env = {**merged(found), **dict(change.env)}
     return replace(change, env=tuple(sorted(env.items()))) if found else change
-
-
-def _listed(places: list[str]) -> str:
-    ordered = sorted(places)
-    return ", ".join(ordered[:_SHOWN]) + (", …" if len(ordered) > _SHOWN else "")

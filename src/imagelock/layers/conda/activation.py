@@ -51,7 +51,7 @@ def _listed(text: str) -> dict[str, str] | None:
     except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict) or not all(
-        isinstance(item, str) and re.fullmatch(_NAME, key) and "\0" not in item
+        isinstance(item, str) and re.fullmatch(_NAME, key) and key != "PATH" and "\0" not in item
         for key, item in value.items()
     ):
         return None

@@ -7,7 +7,10 @@ one, or one that unpacks to far more than it holds is an IntegrityError.
 from __future__ import annotations
 
 import bz2
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Final, cast
@@ -22,7 +25,14 @@ INFO: Final = "info/"
 _GENEROUS: Final = 4 << 30
 _RATIO: Final = 300
 """An archive that unpacks to more than both bounds is a bomb."""
-_LARGEST_INFO: Final = 256 << 20
+_LARGEST_INFO: Final = 128 << 20
+_MOST_MEMBERS: Final = 1 << 21
+"""No honest package comes near either."""
+_DAMAGED: Final = (
+    *(EOFError, OSError, ValueError, OverflowError, RuntimeError, struct.error),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
+"""What reading a damaged archive ends in; an encrypted one is a RuntimeError."""
 _KINDS: Final = frozenset({Kind.FILE, Kind.HARDLINK, Kind.SYMLINK, Kind.DIRECTORY})
 
 
@@ -64,7 +74,9 @@ class CondaArchive:
         seen: set[str] = set()
         total = 0
         with self._tar("pkg") as members:
-            for entry in members:
+            for number, entry in enumerate(members):
+                if number >= _MOST_MEMBERS:
+                    raise unsafe(entry.path, "comes after too many others", where=self.where)
                 if not entry.path or entry.path.startswith(INFO):
                     continue
                 if entry.kind not in _KINDS:
@@ -101,7 +113,7 @@ class CondaArchive:
                 yield read_tar(stream, where=self.where, path=_inside)
         except IntegrityError:
             raise
-        except (EOFError, OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+        except _DAMAGED as error:
             raise broken(f"not a readable package: {error}", self.where) from error
 
     @contextmanager

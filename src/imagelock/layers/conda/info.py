@@ -124,11 +124,18 @@ def _paths(value: Mapping[str, Any], where: str) -> Iterator[PathEntry]:
         yield PathEntry(
             path=path,
             kind=kind,
-            placeholder=_text(item.get("prefix_placeholder")),
+            placeholder=_placeholder(item.get("prefix_placeholder"), where),
             binary=item.get("file_mode") == "binary",
             sha256=_text(item.get("sha256")),
             size=size if isinstance(size, int) and kind is Kind.FILE else None,
         )
+
+
+def _placeholder(value: object, where: str) -> str:
+    text = _text(value)
+    if not text.isascii() or "\0" in text:
+        raise broken(f"expected an ASCII prefix, got {text[:80]!r}", where)
+    return text
 
 
 def _old_paths(files: Mapping[str, bytes], archive: CondaArchive) -> Iterator[PathEntry]:
@@ -161,6 +168,10 @@ def _old_prefixes(lines: list[str]) -> Iterator[tuple[str, tuple[str, str]]]:
 
 
 def _checked_path(path: str, where: str) -> str:
+    try:
+        path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise unsafe(path, "is not a file name", where=where) from None
     if path.startswith("/"):
         raise unsafe(path, "is not a relative path", where=where)
     # A backslash is a letter like others on Linux: only what leads out is refused.

@@ -12,7 +12,6 @@ from typing import IO, Final
 
 from imagelock.layers.conda.archive import CondaArchive
 from imagelock.layers.conda.info import CondaInfo, PathEntry
-from imagelock.layers.entries import unsafe
 from imagelock.layers.scripts import entry_point_script
 from imagelock.layers.untar import broken
 from imagelock.model.errors import BuildError, IntegrityError
@@ -95,10 +94,6 @@ def place_package(
             continue  # the launcher that its entry point asks for is the one that runs
         if place in files:
             raise broken(f"two of its files go to {place!r}", where)
-        if place == META or (
-            place.startswith(f"{META}/") and place.endswith((".json", "/history"))
-        ):
-            raise unsafe(entry.path, "belongs to conda itself", where=where)
         files[place] = entry
     return PlacedPackage(pin=pin, info=info, files=files, scripts=scripts)
 

@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from imagelock.layers.conda.info import PathEntry
-from imagelock.layers.conda.package import PlacedPackage
+from imagelock.layers.conda.package import META, PlacedPackage
 from imagelock.layers.entries import Kind, parents, unsafe
 from imagelock.layers.untar import broken
 
 _MOST_LINKS: Final = 40
 """As many as Linux follows on one path (path_resolution(7))."""
 _SHOWN: Final = 3
+_RECORDS: Final = f"{META}/"
+_RECORD_ENDS: Final = (".json", "/history")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +32,16 @@ class Clobber:
     paths: tuple[str, ...]
 
     def __str__(self) -> str:
-        shown = ", ".join(self.paths[:_SHOWN]) + (", …" if len(self.paths) > _SHOWN else "")
+        shown = shown_paths(self.paths, _SHOWN)
         count = f"{len(self.paths)} file" + ("" if len(self.paths) == 1 else "s")
         return f"conda: {self.winner} replaces {count} of {self.loser}: {shown}"
+
+
+def shown_paths(paths: Iterable[str], most: int) -> str:
+    """The first of some paths for a message: what a terminal would obey is spelled out."""
+    ordered = sorted(paths)
+    shown = [path if path.isprintable() else ascii(path) for path in ordered[:most]]
+    return ", ".join(shown) + (", …" if len(ordered) > most else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +60,8 @@ def make_tree(
 
     IntegrityError for a path below a file, or below a link that leads out of the prefix.
     """
-    placed = list(packages)
-    for _ in range(_MOST_LINKS):
-        moved = _links_met(placed, leads_to)
-        if not moved:
-            break
-        placed = [_moved(package, moved) for package in placed]
-    else:
-        raise broken("links of packages lead to each other", "conda packages")
+    placed = _through_links(packages, leads_to)
+    _refuse_records(placed)
     owners: dict[str, int] = {}
     lost: list[set[str]] = [set() for _ in placed]
     against: dict[tuple[int, int], list[str]] = {}
@@ -87,6 +90,26 @@ def make_tree(
             for (winner, loser), paths in sorted(against.items())
         ),
     )
+
+
+def _through_links(
+    packages: Iterable[PlacedPackage], leads_to: Callable[[PlacedPackage, str, PathEntry], str]
+) -> list[PlacedPackage]:
+    placed = list(packages)
+    for _ in range(_MOST_LINKS):
+        moved = _links_met(placed, leads_to)
+        if not moved:
+            return placed
+        placed = [_moved(package, moved) for package in placed]
+    raise broken("links of packages lead to each other", "conda packages")
+
+
+def _refuse_records(packages: Iterable[PlacedPackage]) -> None:
+    """What is in conda-meta says what is installed, and is written by us alone."""
+    for package in packages:
+        for place in package.places:
+            if place == META or (place.startswith(_RECORDS) and place.endswith(_RECORD_ENDS)):
+                raise unsafe(place, "belongs to conda itself", where=package.label)
 
 
 def inside(place: str, link: str, prefix: str, *, where: str) -> str:
@@ -129,17 +152,23 @@ def _links_met(
 
 def _moved(package: PlacedPackage, moved: dict[str, str]) -> PlacedPackage:
     files: dict[str, PathEntry] = {}
+    scripts = {_led(place, moved): script for place, script in package.scripts.items()}
     changed = list(package.moved)
+    changed += ((a, b) for a, b in zip(package.scripts, scripts, strict=True) if a != b)
     for place, entry in package.files.items():
-        folder = next((above for above in parents(place) if above in moved), None)
-        where = place
-        if folder is not None:
-            where = f"{moved[folder]}{place.removeprefix(folder)}".lstrip("/")
-            if where in package.files:
+        where = _led(place, moved)
+        if where != place:
+            if where in package.files or where in scripts:
                 raise broken(f"two of its files go to {where!r}", package.label)
             changed.append((place, where))
         files[where] = entry
-    return replace(package, files=files, moved=tuple(changed))
+    return replace(package, files=files, scripts=scripts, moved=tuple(changed))
+
+
+def _led(place: str, moved: dict[str, str]) -> str:
+    """Where a place is when the links above it are followed."""
+    folder = next((above for above in parents(place) if above in moved), None)
+    return place if folder is None else f"{moved[folder]}{place.removeprefix(folder)}".lstrip("/")
 
 
 def _kind(package: PlacedPackage, place: str) -> Kind:
