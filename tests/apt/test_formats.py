@@ -18,7 +18,8 @@ from imagelock.fetch.store import Store
 from imagelock.model.debian import BinaryPackage
 from imagelock.model.errors import IntegrityError, NoSolution, UsageError
 from imagelock.model.names import Sha256
-from imagelock.resolve.apt.index import Index, IndexFile
+from imagelock.resolve.apt.index import Index
+from imagelock.resolve.apt.index_file import IndexFile
 from imagelock.resolve.apt.request import parse_request
 from imagelock.resolve.apt.status import parse_status
 from support.debian_archive import stanza

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from imagelock.model.debian import BinaryPackage, Installed
 from imagelock.model.lock import SPEC_ROOT, Requirer
-from imagelock.resolve.apt.index import Index, IndexFile
+from imagelock.resolve.apt.index import Index
+from imagelock.resolve.apt.index_file import IndexFile
 from imagelock.resolve.apt.request import parse_request
 from imagelock.resolve.apt.resolution import Resolution, Root, resolve_packages
 from imagelock.resolve.apt.status import parse_status

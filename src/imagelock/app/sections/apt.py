@@ -29,7 +29,8 @@ from imagelock.model.lock import (
 from imagelock.model.names import deb_name
 from imagelock.model.platform import Platform
 from imagelock.model.spec import AptSpec, DistributionBase
-from imagelock.resolve.apt.index import Index, IndexFile, Key
+from imagelock.resolve.apt.index import Index, Key
+from imagelock.resolve.apt.index_file import IndexFile
 from imagelock.resolve.apt.request import parse_request
 from imagelock.resolve.apt.resolution import (
     Resolution,

@@ -9,7 +9,7 @@ from imagelock.model.debian import BinaryPackage
 from imagelock.model.debian_version import compare_debian_versions
 from imagelock.model.lock import AptPin, Lock
 from imagelock.model.platform import Platform
-from imagelock.resolve.apt.index import IndexFile
+from imagelock.resolve.apt.index_file import IndexFile
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)

@@ -22,7 +22,8 @@ from imagelock.model.errors import IntegrityError, NetworkError
 from imagelock.model.lock import AptIndexPin, AptPin, Lock
 from imagelock.model.names import Sha256
 from imagelock.model.platform import Platform
-from imagelock.resolve.apt.index import DEFAULT_PRIORITY, Index, IndexFile, Key
+from imagelock.resolve.apt.index import Index, Key
+from imagelock.resolve.apt.index_file import DEFAULT_PRIORITY, IndexFile
 from imagelock.resolve.apt.preferences import parse_preferences
 
 NEVER = -1
