@@ -131,9 +131,10 @@ class BinaryPackage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """What a base has: its packages, and the architecture of its dpkg."""
+    """What a base has. ``held`` are the packages that dpkg was told to leave as they are."""
 
     packages: tuple[BinaryPackage, ...] = ()
+    held: frozenset[BinaryPackage] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,8 @@ def _next(solver: Solver, group: Alternatives, architecture: str, seen: set[Key]
 def _clash(solver: Solver, failure: Failure, clash: BinaryPackage) -> str:
     requested = solver.state.key(clash) in solver.protected
     kept = f", and {clash.name} is asked for" if requested else ""
+    if solver.state.key(clash) in solver.held:
+        kept = f", and the base has {clash.name} on hold"
     return f"{failure.package} and {clash} exclude each other{kept}"
 
 
@@ -119,6 +121,7 @@ def _available(solver: Solver, relation: Relation, architecture: str) -> str:
     versions = versions_text(solver.index, key)
     if versions:
         held = f"; the base has {base.version}" if base else ""
+        held += " on hold" if key in solver.held else ""
         return f"{relation.name}: there is {versions}{held}"
     providers = [name for name, _architecture in solver.index.providers(relation.name)]
     if providers:

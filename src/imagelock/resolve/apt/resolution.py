@@ -147,9 +147,16 @@ def _resolve_once(
     wanted = [root for root in roots if not root.request.remove]
     refused = tuple(keys[root] for root in roots if root.request.remove)
     chosen = dict(choices)
+    held = {index.key(package): package for package in installed.held}
     for root in wanted:
         if root.request.version or root.request.suite:
             package = _chosen(root.request, keys[root], index, base, choices)
+            if keys[root] in held and package.version != held[keys[root]].version:
+                raise NoSolution(
+                    f"'{root.request.name}' is on hold at {held[keys[root]].version} in the base",
+                    where=f"apt.packages '{root.request.text}'",
+                    hint="release it in the base image with `apt-mark unhold`",
+                )
             if root.request.suite:
                 chosen |= followers(index, base, package, root.request.suite)
             chosen[keys[root]] = package
@@ -159,7 +166,7 @@ def _resolve_once(
     failed = solver.remove(refused)
     if failed is not None:
         raise NoSolution(
-            f"'{failed[0]}' cannot be removed: it is essential, or needed by what is",
+            f"'{failed[0]}' cannot be removed: it is essential or on hold, or needed by what is",
             where=f"apt.packages '{failed[0]}-'",
             hint="leave it in, or choose a base without it",
         )

@@ -45,6 +45,7 @@ class Solver:
     refused: frozenset[Key] = frozenset()
     state: State = field(init=False)
     base: dict[Key, BinaryPackage] = field(init=False)
+    held: frozenset[Key] = field(init=False)
     protected: set[Key] = field(default_factory=set)
     failures: dict[Key, Failure] = field(default_factory=dict)
     _of_source: dict[str, list[Key]] = field(default_factory=dict)
@@ -58,13 +59,14 @@ class Solver:
         for package in self.installed.packages:
             self.state.put(package)
         self.base = dict(self.state.selected)
+        self.held = frozenset(map(self.state.key, self.installed.held))
         for key, package in self.base.items():
             self._of_source.setdefault(package.source, []).append(key)
 
     def candidate(self, key: Key) -> BinaryPackage | None:
         """The one version of a package that may be selected."""
         if key not in self._candidates:
-            chosen = self.choices.get(key)
+            chosen = self.base[key] if key in self.held else self.choices.get(key)
             self._candidates[key] = chosen or self.index.candidate(key, self.base.get(key))
         return self._candidates[key]
 
@@ -264,9 +266,12 @@ class Solver:
         return self.state.opposes(package, other) or self.state.opposes(other, package)
 
     def _remove(self, key: Key) -> bool:
-        """Drop a package and what needs it; never one that is essential, requested or in work."""
+        """Drop a package and what needs it; never one that must stay.
+
+        That is one that is essential, requested, on hold, or in work.
+        """
         package = self.state.selected[key]
-        if package.essential or key in self.protected or key in self._settling:
+        if package.essential or key in self.protected | self.held | self._settling:
             return False
         mark = self.state.mark()
         self._processed.discard(key)

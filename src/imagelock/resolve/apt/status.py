@@ -12,12 +12,13 @@ _ABSENT: Final = frozenset({"config-files", "not-installed"})
 
 
 def parse_status(data: bytes, *, where: str) -> Installed:
-    """The installed packages. NoSolution for one that dpkg left half done.
+    """The installed packages and the holds. NoSolution for one that dpkg left half done.
 
     ``data`` is ``/var/lib/dpkg/status``, or the files of ``status.d`` one after the other: those
     (of distroless images) have no Status field, and everything in them is installed.
     """
     packages: list[BinaryPackage] = []
+    held: set[BinaryPackage] = set()
     for stanza in data.decode("utf-8", "replace").split("\n\n"):
         fields = parse_fields(stanza.strip("\n"))
         if "Package" not in fields:
@@ -32,11 +33,14 @@ def parse_status(data: bytes, *, where: str) -> Installed:
                 hint="repair the base image: a package in it is not fully installed",
             )
         try:
-            packages.append(package_from_fields(fields))
+            package = package_from_fields(fields)
         except (KeyError, ValueError) as error:
             raise NoSolution(
                 f"the entry of '{fields['Package']}' cannot be read: {error}",
                 where=where,
                 hint="repair the base image's dpkg status file",
             ) from error
-    return Installed(packages=tuple(packages))
+        packages.append(package)
+        if state[0] == "hold":
+            held.add(package)
+    return Installed(packages=tuple(packages), held=frozenset(held))
