@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote
 
 from imagelock.model.gpu import PYTORCH_INDEXES
 from imagelock.model.names import Sha256
+from imagelock.model.platform import Platform
 
 WELL_KNOWN_ARCHIVES: Final = {
     "conda-forge": "https://conda.anaconda.org/conda-forge/",
@@ -49,6 +50,14 @@ SDIST_ENDINGS: Final = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
 _PLAIN: Final = "/~+:@!$&'()*,;=-._"
 """What a path keeps in a URL, besides letters and digits (RFC 3986, 3.3)."""
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+_UBUNTU_PRIMARY: Final = frozenset({"linux/386", "linux/amd64"})
+
+
+def ubuntu_archive(platform: Platform) -> str:
+    """The archive that has Ubuntu's packages for a platform: most are in one of their own."""
+    return "ubuntu" if platform.text in _UBUNTU_PRIMARY else "ubuntu-ports"
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)

@@ -62,7 +62,7 @@ def _apt_steps(lock: Lock, platform: Platform) -> Iterator[AptStep]:
         base = lock.roots.base
         sources, vendor = "", ""
         if isinstance(base, DistributionBase) and any(pin.name == "apt" for pin in bottom):
-            sources, vendor = sources_list(base), base.vendor
+            sources, vendor = sources_list(base, platform), base.vendor
         yield AptStep(
             title=f"base: {lock.base_for(platform).reference}",
             key=step_key("bootstrap", lock.recipe, packages=apt_inputs(bottom), sources=sources),

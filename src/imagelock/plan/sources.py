@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from imagelock.model.archives import WELL_KNOWN_ARCHIVES, ubuntu_archive
+from imagelock.model.platform import Platform
 from imagelock.model.spec import DistributionBase
 
 _DEBIAN_ROLLING: Final = frozenset({"sid", "unstable", "experimental"})
 
 
-def sources_list(base: DistributionBase) -> str:
+def sources_list(base: DistributionBase, platform: Platform) -> str:
     """The text of ``/etc/apt/sources.list.d/VENDOR.sources``; empty for an unknown vendor."""
     suite = base.suite
     if base.vendor == "debian":
@@ -33,7 +35,8 @@ def sources_list(base: DistributionBase) -> str:
     if base.vendor == "ubuntu":
         keyring = "/usr/share/keyrings/ubuntu-archive-keyring.gpg"
         suites = f"{suite} {suite}-updates {suite}-security"
-        return _stanza("http://archive.ubuntu.com/ubuntu", suites, "main universe", keyring)
+        uri = WELL_KNOWN_ARCHIVES[ubuntu_archive(platform)].rstrip("/")
+        return _stanza(uri, suites, "main universe", keyring)
     return ""
 
 

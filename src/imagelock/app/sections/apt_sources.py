@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from imagelock.fetch.debian.keyrings import SHIPPED, vendor_keyring
 from imagelock.fetch.http import redact
-from imagelock.model.archives import SNAPSHOTS, WELL_KNOWN_ARCHIVES, Archive
+from imagelock.model.archives import SNAPSHOTS, WELL_KNOWN_ARCHIVES, Archive, ubuntu_archive
 from imagelock.model.base import BaseAptSource
 from imagelock.model.debian import AptArchiveSource
 from imagelock.model.errors import IntegrityError, UsageError
@@ -19,7 +19,6 @@ from imagelock.model.spec import AptSource, DistributionBase
 
 _FINGERPRINT: Final = re.compile(r"(?:[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})!?\Z")
 _ROLLING: Final = frozenset({"sid", "unstable", "experimental"})
-_UBUNTU_PRIMARY: Final = frozenset({"linux/386", "linux/amd64"})
 _ALIASES: Final = {
     "security.debian.org/": "debian-security",
     "security.debian.org/debian-security/": "debian-security",
@@ -47,7 +46,7 @@ def default_sources(base: DistributionBase, platform: Platform) -> tuple[AptArch
         if suite not in _ROLLING:
             listed += [("debian", f"{suite}-updates"), ("debian-security", f"{suite}-security")]
     elif base.vendor == "ubuntu":
-        archive = "ubuntu" if platform.text in _UBUNTU_PRIMARY else "ubuntu-ports"
+        archive = ubuntu_archive(platform)
         components = ("main", "universe")
         listed = [(archive, name) for name in (suite, f"{suite}-updates", f"{suite}-security")]
     else:
