@@ -89,6 +89,13 @@ def test_locked_built_run_and_verified(tmp_path: Path, capfd: pytest.CaptureFixt
         "/opt/conda/bin:/opt/conda/sbin",
     ]
     assert made.call("verify", str(made.folder / "t.lock"), f"oci:{made.folder}/out").code == 0
+    # What was built is no base for conda packages: theirs would go into the same folder.
+    (made.folder / "on.toml").write_text(
+        SPEC.format(packages='"data"').replace('"oci:base"', '"oci:out"')
+    )
+    refused = made.call("lock", str(made.folder / "on.toml"))
+    assert refused.code == 2
+    assert "has a conda environment at /opt/conda already" in refused.err
     # The same project in another place, with another store: the same image.
     other = tmp_path / "elsewhere"
     other.mkdir()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -236,6 +238,16 @@ def test_packages_from_before_paths_json(store: Store) -> None:
     assert prefix.members["bin/l"].issym()
 
 
+def test_a_menu_entry_is_a_file_and_nothing_more(store: Store) -> None:
+    entry = text('{"menu_name": "x", "command": ["@PREFIX@/bin/x"]}')
+    prefix = with_files(store, conda_package("menu", files={"Menu/x.json": entry}))
+    assert prefix.contents["Menu/x.json"] == b'{"menu_name": "x", "command": ["/opt/conda/bin/x"]}'
+    assert {path for path in prefix.members if not path.startswith("conda-meta")} == {
+        "Menu",
+        "Menu/x.json",
+    }
+
+
 def test_an_empty_folder_is_kept(store: Store) -> None:
     prefix = with_files(store, conda_package("dirs", files={"var/empty": CondaFile(folder=True)}))
     assert prefix.members["var/empty"].isdir()
@@ -254,3 +266,43 @@ def test_a_free_threaded_python_says_where_its_packages_go(store: Store) -> None
         conda_package("pure", noarch="python", files={"site-packages/pure.py": ""}),
     )
     assert f"{where}/pure.py" in prefix.members
+
+
+BIG = """
+import re, sys
+from pathlib import Path
+from imagelock.fetch.store import Store
+from support.conda_channel import PLACEHOLDER, CondaPackage
+from support.conda_sites import conda_lock, conda_step
+from imagelock.build.oci.cache import LayerCache
+from imagelock.build.oci.conda import CondaLayers
+from imagelock.layers.gzip import Compression
+import json
+store = Store(Path(sys.argv[1]))
+filename, entry = json.loads(sys.argv[2])
+step = conda_step(conda_lock([CondaPackage(filename=filename, data=b"", entry=entry)]))
+def peak():
+    # Of this program alone: getrusage remembers the process it was forked from.
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+before = peak()
+files = {item.sha256: store.path(item.sha256) for item in step.artifacts}
+CondaLayers(LayerCache(store, Compression.NONE)).build(step, files)
+print(peak() - before)
+"""
+
+
+def test_a_big_package_is_never_in_memory(store: Store) -> None:
+    data = (b"\x7fELF" + PLACEHOLDER.encode() + b"/lib\0" + bytes(1 << 20)) * 100
+    big = conda_package("big", files={"lib/big.so": CondaFile(data=data, prefix="binary")})
+    store.add_bytes(big.data)
+    described = json.dumps([big.filename, dict(big.entry)])
+    done = subprocess.run(
+        [sys.executable, "-c", BIG, str(store.root), described],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(["src", "tests"])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(data) > 100 << 20
+    assert 0 < int(done.stdout) < 40 << 10, "KiB more than before"

@@ -63,7 +63,8 @@ class BaseContents:
     in a base without dpkg; with ``dpkg_usable`` False packages are listed but dpkg itself is
     not there to install more. ``pythons`` come in the order of the image's PATH.
     ``extended_states`` is apt's file of what was installed automatically. ``has_venv``: there is
-    a virtual environment where an image's pip packages go.
+    a virtual environment where an image's pip packages go; ``has_conda``: one of conda's where
+    its conda packages go.
     """
 
     libc: str | None
@@ -77,3 +78,4 @@ class BaseContents:
     users: tuple[BaseUser, ...] = ()
     merged_usr: bool = False
     has_venv: bool = False
+    has_conda: bool = False

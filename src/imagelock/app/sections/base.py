@@ -19,7 +19,7 @@ from imagelock.app.context import Context, ResolveOptions
 from imagelock.model.base import BaseContents
 from imagelock.model.errors import NoSolution, UsageError
 from imagelock.model.image import BaseImage, Descriptor
-from imagelock.model.lock import BaseKind, BasePin, Lock
+from imagelock.model.lock import CONDA_PREFIX, BaseKind, BasePin, Lock
 from imagelock.model.names import Digest, sha256
 from imagelock.model.platform import Platform
 from imagelock.model.spec import DistributionBase, ImageBase, LayoutBase, Spec, SpecBase
@@ -36,7 +36,7 @@ __all__ = [
     "image_source",
 ]
 
-_RECORDS: Final = "base-contents-3"
+_RECORDS: Final = "base-contents-4"
 _PARALLEL: Final = 4
 
 
@@ -59,7 +59,7 @@ def base_section(
 ) -> BaseSection:
     """Pin an image, layout or spec base. NotFound when it has nothing for the platform.
 
-    UsageError when pip packages are asked for on a base that has a virtual environment where
+    UsageError when pip or conda packages are asked for on a base that has an environment where
     theirs would go: two sets of packages in one folder are neither.
     """
     kind, reference = _asked(spec)
@@ -78,6 +78,12 @@ def base_section(
             f"the base has a virtual environment at {VENV} already",
             where=f"base: {reference}",
             hint="put the pip packages of both images into one spec",
+        )
+    if spec.has_conda and contents.has_conda:
+        raise UsageError(
+            f"the base has a conda environment at {CONDA_PREFIX} already",
+            where=f"base: {reference}",
+            hint="choose a base without one, or put the conda packages of both into one spec",
         )
     status = contents.dpkg_status
     pin = BasePin(

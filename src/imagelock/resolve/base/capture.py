@@ -54,6 +54,7 @@ _RULES: Final = (
     _Rule(r"(?:.+/)?lib(?:64)?/(?:[^/]+/)?libpython3\.\d+\.so\.1\.0", search=_PYTHON_VERSION),
     _Rule(r"(?:.+/)?include/python3\.\d+/patchlevel\.h", limit=_MIB),
     _Rule(r"(?:.+/)?conda-meta/python-3\.[^/]+\.json"),
+    _Rule(r"opt/conda/conda-meta/history"),
     _Rule(r"(?:usr/)?lib[^/]*/(?:[^/]+/)?libc\.so\.6", search=_GLIBC_VERSION),
     _Rule(r"(?:usr/)?lib[^/]*/(?:[^/]+/)?libc-2\.\d+\.so", search=_GLIBC_VERSION),
     _Rule(r"(?:usr/)?lib/ld-musl-[^/]+\.so\.1", search=_MUSL_VERSION),

@@ -59,6 +59,7 @@ def contents_of_tree(tree: Tree, *, environment: Mapping[str, str]) -> BaseConte
         users=_users(tree),
         merged_usr=tree.resolve("lib") == "usr/lib",
         has_venv=tree.file("opt/venv/pyvenv.cfg") is not None,
+        has_conda=tree.file("opt/conda/conda-meta/history") is not None,
     )
 
 

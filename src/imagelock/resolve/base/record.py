@@ -41,6 +41,7 @@ def _contents(table: dict[str, Any]) -> BaseContents:
         users=tuple(BaseUser(**user) for user in table["users"]),
         merged_usr=table["merged_usr"],
         has_venv=table["has_venv"],
+        has_conda=table["has_conda"],
     )
 
 
