@@ -46,7 +46,7 @@ class EngineSite(Site):
 
     def context(self) -> BuildContext:
         """As the site's, but uv comes from PyPI, by way of the kept store."""
-        return replace(super().context(), fetch=self._fetch, said=self.said.append)
+        return replace(Site.context(self), fetch=self._fetch, said=self.said.append)
 
     def _fetch(self, wanted: Sequence[Artifact], archives: tuple[Archive, ...]) -> dict[str, Path]:
         for item in wanted:
@@ -75,6 +75,7 @@ def small_lock(site: Site, *, secret: bool, commands: tuple[str, ...] = ()) -> L
         name="tool",
         control={
             "conffiles": b"/etc/tool.conf\n",
+            "md5sums": b"6137cde4893c59f76f005a8123d8e8e6  usr/share/tool/data\n",
             "postinst": (
                 b"#!/bin/sh\nset -e\nuseradd --system tool\nid -u tool > /var/lib/tool.id\n"
                 b'printf "%s\\n" "$SOURCE_DATE_EPOCH" > /var/lib/tool.epoch\n'
@@ -138,7 +139,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> EngineSite:
     shared.mkdir(exist_ok=True)
     store.root.mkdir()
     (store.root / "trees").symlink_to(shared)
-    return EngineSite(folder=folder, base=minbase_layout(), store=store)
+    return EngineSite(folder=folder, base=minbase_layout("python3", "python3"), store=store)
 
 
 @pytest.fixture(scope="module")

@@ -104,7 +104,7 @@ def test_a_small_dockerfile_for_buildkit() -> None:
     run = RunRule(commands=("make",), network=True)
     made = rendered(image(lock(runs=(run,), secrets=(TOKEN,))), dialect=Dialect.BUILDKIT)
     assert made.dockerfile == snapshot("""\
-# small:1 for linux/amd64: made from its lock by `imagelock render`.
+# Made by `imagelock render` from the lock of small:1, for linux/amd64.
 # Everything it needs is in this folder, and is checked by hash where it is used:
 #
 #   docker buildx build --platform linux/amd64 --tag small:1 \\
@@ -143,7 +143,7 @@ def test_a_small_dockerfile_for_the_classic_builder() -> None:
         dialect=Dialect.DOCKER,
     )
     assert made.dockerfile == snapshot("""\
-# small:1 for linux/amd64: made from its lock by `imagelock render`.
+# Made by `imagelock render` from the lock of small:1, for linux/amd64.
 # Everything it needs is in this folder, and is checked by hash where it is used:
 #
 #   docker build --network none --platform linux/amd64 --tag small:1 .
@@ -151,11 +151,13 @@ def test_a_small_dockerfile_for_the_classic_builder() -> None:
 FROM registry.example/base@sha256:1111111111111111111111111111111111111111111111111111111111111111 AS build
 USER 0:0
 
+# uv
+COPY uv /run/imagelock-uv
+
 # venv: Python 3.11.2
 ADD 1-venv/tree.tar /
 
 # pip: 1 package
-COPY uv /run/imagelock-uv
 COPY 2-wheels /run/imagelock
 RUN ["/bin/sh", "-c", "/bin/sh /run/imagelock/run.sh && rm -rf /run/imagelock"]
 
@@ -166,6 +168,9 @@ FROM scratch
 
 # all as one layer
 COPY --from=build / /
+
+# less what the engine put there
+RUN ["/bin/sh", "-c", "rm -f /.dockerenv && { [ \\"$(readlink /etc/mtab)\\" != /proc/mounts ] || rm /etc/mtab; } && touch -d @1700000000 /etc /"]
 
 # how containers start
 WORKDIR "/a b"

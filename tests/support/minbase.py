@@ -23,25 +23,25 @@ def test_cache() -> Path:
     return folder
 
 
-def minbase_tar() -> Path:
-    """bookworm's minbase with a Python. Needs root and the archive the first time."""
-    made = test_cache() / "minbase-bookworm-python.tar"
+def minbase_tar(name: str = "python", included: str = _INCLUDED) -> Path:
+    """bookworm's minbase with some packages. Needs root and the archive the first time."""
+    made = test_cache() / f"minbase-bookworm-{name}.tar"
     if made.exists():
         return made
     needs("mmdebstrap")
     if os.geteuid() != 0 and os.environ.get("CI") != "true":
         pytest.skip("mmdebstrap is run as root here")
     part = made.with_name(f"{os.getpid()}.{made.name}")
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={_INCLUDED}"]
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={included}"]
     subprocess.run([*command, "bookworm", str(part)], check=True, capture_output=True)
     part.rename(made)
     return made
 
 
-def minbase_layout() -> Path:
+def minbase_layout(name: str = "python", included: str = _INCLUDED) -> Path:
     """The same as an OCI layout for linux/amd64, kept beside the tar."""
-    tar = minbase_tar()
-    layout = tar.with_name("minbase-bookworm-python.oci")
+    tar = minbase_tar(name, included)
+    layout = tar.with_suffix(".oci")
     if (layout / "index.json").exists():
         return layout
     part = tar.with_name(f"{os.getpid()}.{layout.name}")

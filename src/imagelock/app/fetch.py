@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from threading import Lock as Mutex
-from typing import Self
+from typing import Final, Self
 
 from imagelock.app.context import Context
 from imagelock.fetch.artifacts import ArtifactFetcher, snapshot_archives
@@ -16,6 +16,9 @@ from imagelock.model.archives import Archive, Artifact
 from imagelock.model.lock import Lock
 from imagelock.model.platform import Platform
 from imagelock.ports import Progress, Task
+
+ENGINES: Final = frozenset({"buildkit", "docker", "podman"})
+"""Builders on engines: what they build installs wheels by uv."""
 
 
 def fetch_lock(
@@ -31,6 +34,7 @@ def fetch_lock(
         for pin in pins
         if set(pin.platforms) & set(platforms)
     }
+    wanted |= {wheel.sha256: wheel for wheel in _installers(lock, platforms)}
     fetch_artifacts(
         tuple(wanted.values()), lock.archives, lock=lock, context=context, folder=folder
     )
@@ -40,6 +44,15 @@ def fetch_lock(
 
         size += fetch_bases(lock, platforms, context=context, folder=folder)
     return len(wanted), size
+
+
+def _installers(lock: Lock, platforms: Sequence[Platform]) -> tuple[Artifact, ...]:
+    """The uv that the engine of the spec's builder installs wheels with."""
+    if lock.roots.builder.name not in ENGINES or not lock.pip:
+        return ()
+    from imagelock.render.uv import uv_wheel
+
+    return tuple(uv_wheel(lock.recipe, platform) for platform in platforms)
 
 
 def fetch_artifacts(

@@ -14,7 +14,7 @@ from imagelock.model.errors import UsageError
 from imagelock.model.spec import Secret
 from imagelock.render.instructions import environment, exec_form, runtime_instructions
 from imagelock.render.model import PLACE, UV_PLACE, Dialect, Instruction, Runtime
-from imagelock.render.scripts import clamp_command
+from imagelock.render.scripts import clamp_command, engine_files_command, unmounted_command
 from imagelock.render.steps import SCRIPT, TREE, Folder
 
 _SHELL = ("/bin/sh", f"{PLACE}/{SCRIPT}")
@@ -59,32 +59,44 @@ def copied_stages(
     yield Instruction(text=f"{start} AS build")
     if runtime.base_user:
         yield Instruction(text="USER 0:0")
-    uv_is_there = False
+    if uv is not None:
+        yield Instruction(text=f"COPY {uv.name} {UV_PLACE}", title=uv.title)
     for folder in _configured(folders, runtime):
         if isinstance(folder, Instruction):
             yield folder
-            continue
-        _refuse(folder, dialect)
-        if folder.tree is not None:
-            yield Instruction(text=f"ADD {folder.name}/{TREE} /", title=folder.title)
-        if folder.uses_uv and uv is not None and not uv_is_there:
-            uv_is_there = True
-            yield Instruction(text=f"COPY {uv.name} {UV_PLACE}", title=folder.title)
-        if folder.runs:
-            yield Instruction(text=f"COPY {folder.name} {PLACE}", title=folder.title)
-            flags = "".join(f"{_secret(secret)} \\\n    " for secret in folder.secrets)
-            command = f"/bin/sh {PLACE}/{SCRIPT} && rm -rf {PLACE}"
-            text = f"RUN {flags}{json.dumps(('/bin/sh', '-c', command))}"
-            yield Instruction(text=text, title=folder.title)
-    last = (f"rm -rf {UV_PLACE} && " if uv_is_there else "") + clamp_command(epoch)
-    if any(folder.runs for folder in folders):
-        yield Instruction(text=exec_form("RUN", ("/bin/sh", "-c", last)), title="fixed times")
+        else:
+            yield from _copied(folder, dialect)
+    runs = any(folder.runs for folder in folders)
+    if runs:
+        yield Instruction(text=_last(folders, uv, epoch), title="fixed times")
     yield Instruction(text="FROM scratch")
     yield Instruction(text="COPY --from=build / /", title="all as one layer")
+    if runs and dialect is Dialect.DOCKER:
+        text = exec_form("RUN", ("/bin/sh", "-c", engine_files_command(epoch)))
+        yield Instruction(text=text, title="less what the engine put there")
     if runtime.env:
         yield Instruction(text=environment(runtime.env), title="how containers start")
     for line in runtime_instructions(runtime):
         yield Instruction(text=line, title="how containers start")
+
+
+def _copied(folder: Folder, dialect: Dialect) -> Iterator[Instruction]:
+    _refuse(folder, dialect)
+    if folder.tree is not None:
+        yield Instruction(text=f"ADD {folder.name}/{TREE} /", title=folder.title)
+    if folder.runs:
+        yield Instruction(text=f"COPY {folder.name} {PLACE}", title=folder.title)
+        flags = "".join(f"{_secret(secret)} \\\n    " for secret in folder.secrets)
+        command = f"/bin/sh {PLACE}/{SCRIPT} && rm -rf {PLACE}"
+        text = f"RUN {flags}{json.dumps(('/bin/sh', '-c', command))}"
+        yield Instruction(text=text, title=folder.title)
+
+
+def _last(folders: tuple[Folder, ...], uv: Folder | None, epoch: int) -> str:
+    secrets = [secret for folder in folders for secret in folder.secrets]
+    away = f"rm -rf {UV_PLACE} && " if uv is not None else ""
+    command = away + unmounted_command(secrets) + clamp_command(epoch)
+    return exec_form("RUN", ("/bin/sh", "-c", command))
 
 
 def _configured(folders: tuple[Folder, ...], runtime: Runtime) -> Iterator[Folder | Instruction]:

@@ -9,7 +9,15 @@ from imagelock.model.errors import UsageError
 from imagelock.model.plan import ImagePlan
 from imagelock.model.platform import Platform
 from imagelock.render.dialects import bound_stage, copied_stages
-from imagelock.render.model import Dialect, Instruction, Prepared, Rendered, Runtime, Scrubbing
+from imagelock.render.model import (
+    Dialect,
+    Instruction,
+    Prepared,
+    Rendered,
+    Runtime,
+    Scrubbing,
+    one_line,
+)
 from imagelock.render.steps import Folder, base_folder, step_folder, uv_folder
 
 
@@ -100,10 +108,11 @@ def _head(
     platforms: tuple[Platform, ...], dialect: Dialect, reference: str, epoch: int
 ) -> Iterator[str]:
     listed = ", ".join(map(str, platforms))
-    yield f"{reference} for {listed}: made from its lock by `imagelock render`."
+    # Not first in its line: a comment that opens a file may be a directive to the parser.
+    yield f"Made by `imagelock render` from the lock of {one_line(reference)}, for {listed}."
     yield "Everything it needs is in this folder, and is checked by hash where it is used:"
     yield ""
-    yield from _commands(platforms, dialect, reference, epoch)
+    yield from _commands(platforms, dialect, one_line(reference), epoch)
 
 
 def _commands(
@@ -112,8 +121,7 @@ def _commands(
     if dialect is Dialect.DOCKER:
         yield f"  docker build --network none --platform {platforms[0]} --tag {reference} ."
     elif dialect is Dialect.PODMAN:
-        yield f"  podman build --network none --platform {platforms[0]} --timestamp {epoch} \\"
-        yield f"    --tag {reference} ."
+        yield f"  podman build --network none --platform {platforms[0]} --tag {reference} ."
     else:
         listed = ",".join(map(str, platforms))
         yield f"  docker buildx build --platform {listed} --tag {reference} \\"

@@ -138,7 +138,12 @@ class Rendered:
             if first or instruction.title != title:
                 lines.append("")
             if instruction.title and instruction.title != title:
-                lines.append(f"# {instruction.title}")
+                lines.append(f"# {one_line(instruction.title)}")
             title = instruction.title
             lines.append(instruction.text)
         return "\n".join(lines) + "\n"
+
+
+def one_line(text: str) -> str:
+    """A text of others as the rest of a comment's line."""
+    return "".join(character if character.isprintable() else " " for character in text)

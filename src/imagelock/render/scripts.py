@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 
-from imagelock.render.model import PLACE, UV_PLACE, Prepared, Scrubbing
+from imagelock.model.spec import Secret
+from imagelock.render.model import PLACE, UV_PLACE, Prepared, Scrubbing, one_line
 
 LIBRARY = "imagelock.sh"
 FINISH = "finish.py"
@@ -145,6 +146,13 @@ def apt_script(prepared: Prepared, *, root: bool) -> str:
     lines = [*_head(prepared.step.title), f". {PLACE}/{LIBRARY}", f"check_hashes {PLACE}", "begin"]
     if root:
         lines.append(f"cp -R {PLACE}/root/. /")
+    # Paragraphs parted by one empty line, and none at the end.
+    if not root:
+        lines += [
+            f"if [ -s {_STATES} ]; then",
+            f"    states=$(cat {_STATES}) && printf '%s\\n' \"$states\" > {_STATES}",
+            "fi",
+        ]
     if prepared.marks:
         lines += [
             f"mkdir -p {_STATES.rpartition('/')[0]}",
@@ -201,14 +209,19 @@ def wheels_script(
         "begin",
         "export PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0 LC_ALL=C.UTF-8 HOME=/root",
         "",
+        f"python={shlex.quote(python)}",
+        '"$python" -IB -c "import json, zipfile" 2>/dev/null || {',
+        '    echo "$python has no standard library (python3-minimal?), which uv needs" >&2',
+        "    exit 1",
+        "}",
         "# uv is a program in a wheel, and a wheel is a zip.",
         "uv=/tmp/imagelock-uv",
         'mkdir "$uv"',
-        f'{shlex.quote(python)} -I -m zipfile -e {UV_PLACE}/*.whl "$uv"',
+        f'"$python" -IB -m zipfile -e {UV_PLACE}/*.whl "$uv"',
         f'chmod 755 "$uv/{program}"',
         f'"$uv/{program}" pip install \\\n    ' + " \\\n    ".join(map(shlex.quote, options)),
         'rm -rf "$uv"' + (f" {shlex.quote(prefix)}/.lock" if prefix else ""),
-        f"{shlex.quote(python)} -I {PLACE}/{FINISH} {shlex.quote(requested)} \\",
+        f'"$python" -IB {PLACE}/{FINISH} {shlex.quote(requested)} \\',
         f"    {shlex.quote(names)}",
         "finish",
     ]
@@ -228,6 +241,29 @@ def run_script(title: str, epoch: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def unmounted_command(secrets: Iterable[Secret]) -> str:
+    """Take away the folders that podman made below /run to mount secrets in; empty for none."""
+    folders = {
+        "/".join(secret.target.split("/")[:count])
+        for secret in secrets
+        for count in range(3, len(secret.target.split("/")))
+        if secret.target.startswith("/run/")
+    }
+    return "".join(
+        f"{{ rmdir {shlex.quote(folder)} 2>/dev/null || :; }} && "
+        for folder in sorted(folders, reverse=True)
+    )
+
+
+def engine_files_command(epoch: int) -> str:
+    """Take away what the classic engine puts into containers, and so into a copy of one."""
+    return (
+        "rm -f /.dockerenv"
+        ' && { [ "$(readlink /etc/mtab)" != /proc/mounts ] || rm /etc/mtab; }'
+        f" && touch -d @{epoch} /etc /"
+    )
+
+
 def clamp_command(epoch: int) -> str:
     """No file is newer than the newest of the lock's, so that two builds are the same.
 
@@ -244,12 +280,7 @@ def clamp_command(epoch: int) -> str:
 
 
 def _head(title: str) -> tuple[str, ...]:
-    return ("#!/bin/sh", f"# {_comment(title)}", "set -eu", "umask 022")
-
-
-def _comment(text: str) -> str:
-    """A title as one line that can end no comment."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    return ("#!/bin/sh", f"# {one_line(title)}", "set -eu", "umask 022")
 
 
 def _assignments(pairs: Iterable[tuple[str, str]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +22,7 @@ from imagelock.render.uv import uv_program, uv_wheel
 SCRIPT: Final = "run.sh"
 TREE: Final = "tree.tar"
 UV: Final = "uv"
+_VERSION: Final = re.compile(r"[0-9A-Za-z.!+_-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +50,21 @@ def base_folder(prefix: str, title: str) -> Folder:
     return Folder(name=name, title=title, tree=TreeFile(path=f"{name}/{TREE}", step=None))
 
 
+def refuse_unknown(plan: ImagePlan) -> None:
+    """UsageError for the first step that engines cannot do."""
+    for step in plan.steps:
+        if step.runs_code and not isinstance(step, AptStep | RunStep):
+            raise UsageError(
+                "engines cannot do this step",
+                where=step.title,
+                hint="use the embedded builder, `oci`: it builds sources in its sandbox",
+            )
+
+
 def step_folder(
     plan: ImagePlan, prepared: Prepared, number: int, *, prefix: str, scrubbing: Scrubbing
 ) -> Folder:
-    """The folder of a step. UsageError for a step that engines cannot do."""
+    """The folder of a step that :func:`refuse_unknown` lets through."""
     step = prepared.step
     kind = type(step).__name__.removesuffix("Step").lower()
     name = f"{prefix}{number}-{'base' if isinstance(step, AptStep) and step.bootstrap else kind}"
@@ -61,12 +74,6 @@ def step_folder(
         return _wheels(plan, step, name, scrubbing)
     if isinstance(step, RunStep):
         return _run(step, prepared, name, scrubbing)
-    if step.runs_code:
-        raise UsageError(
-            "engines cannot do this step",
-            where=step.title,
-            hint="use the embedded builder, `oci`",
-        )
     return Folder(name=name, title=step.title, tree=TreeFile(path=f"{name}/{TREE}", step=step))
 
 
@@ -116,7 +123,8 @@ def deb_name(name: str, architecture: str) -> str:
 
 def _wheels(plan: ImagePlan, step: WheelsStep, name: str, scrubbing: Scrubbing) -> Folder:
     lines = [
-        f"{pin.name}=={pin.version} --hash=sha256:{pin.artifact.sha256}\n" for pin in step.wheels
+        f"{pin.name}=={_version(pin.version, step)} --hash=sha256:{pin.artifact.sha256}\n"
+        for pin in step.wheels
     ]
     script = scripts.wheels_script(
         step.title,
@@ -142,6 +150,13 @@ def _wheels(plan: ImagePlan, step: WheelsStep, name: str, scrubbing: Scrubbing) 
         runs=True,
         uses_uv=True,
     )
+
+
+def _version(text: str, step: WheelsStep) -> str:
+    """A version (PEP 440), which can bring no option into a requirements file."""
+    if not _VERSION.fullmatch(text):
+        raise UsageError(f"expected a version, got {text!r}", where=step.title)
+    return text
 
 
 def _run(step: RunStep, prepared: Prepared, name: str, scrubbing: Scrubbing) -> Folder:

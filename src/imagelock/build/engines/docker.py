@@ -1,7 +1,6 @@
 """Builder `docker`: any Docker engine through its API, by the classic builder.
 
-It has no mounts and no secrets, so the image is one layer. Its config holds the time of the build:
-the layer's diff ID is the same twice, the image ID is not.
+It has no mounts and no secrets, so all is done in a first stage, and the image is a copy of it.
 """
 
 from __future__ import annotations
@@ -106,7 +105,10 @@ class _DockerSession(Session):
 def _context_tar(work: Work) -> Iterator[IO[bytes]]:
     """The context as a tar with nothing of this machine in it."""
     with tempfile.TemporaryFile(dir=work.scratch) as file:
-        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        # Dereferenced: two links to one file of the store are two files of the context.
+        with tarfile.open(
+            fileobj=file, mode="w", format=tarfile.PAX_FORMAT, dereference=True
+        ) as tar:
             root = work.written.path
             for path in sorted(root.rglob("*")):
                 tar.add(path, arcname=str(path.relative_to(root)), recursive=False, filter=_plain)
@@ -119,6 +121,4 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uname = member.gname = ""
     member.mtime = 0
     member.mode = 0o755 if member.isdir() else 0o644
-    # The store's links are no links of the context.
-    member.type = member.type if not member.islnk() else tarfile.REGTYPE
     return member

@@ -124,6 +124,9 @@ def _write(
         }
         lines = "".join(f"{inner[path]}  {path}\n" for path in sorted(inner))
         _place(target, f"{folder}/{SUMS}", lambda path, lines=lines: path.write_text(lines))  # type: ignore[misc]
+    for path in target.rglob("*"):
+        if path.is_dir():
+            path.chmod(0o755)
     _place(
         target, "Dockerfile", lambda path: path.write_text(rendered.dockerfile, encoding="utf-8")
     )
@@ -131,7 +134,11 @@ def _write(
 
 def _place(target: Path, name: str, make: Callable[[Path], object]) -> None:
     path = target / name
-    if not path.resolve().is_relative_to(target.resolve()):
+    if (
+        not name.isprintable()
+        or "\\" in name
+        or not path.resolve().is_relative_to(target.resolve())
+    ):
         raise IntegrityError("leads out of the context", where=name)
     path.parent.mkdir(parents=True, exist_ok=True)
     make(path)

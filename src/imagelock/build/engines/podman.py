@@ -62,11 +62,9 @@ class _PodmanSession(Session):
     @contextlib.contextmanager
     def build(self, work: Work) -> Iterator[Saved]:
         """Build, and save the image with its layers uncompressed."""
-        rendered = work.written.rendered
         command = [
             *("podman", "build", "--network=none", "--format=oci"),
             f"--platform={work.platform}",
-            f"--timestamp={rendered.epoch}",
             f"--tag={work.name}",
             *(f"--secret=id={name},src={path}" for name, path in work.secrets),
             ".",

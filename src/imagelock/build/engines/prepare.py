@@ -31,6 +31,7 @@ from imagelock.plan import plan_image
 from imagelock.render import Dialect, Prepared, Runtime, Scrubbing
 from imagelock.render.image import PlatformImage
 from imagelock.render.instructions import exec_form, quoted
+from imagelock.render.steps import refuse_unknown
 
 SCRUBBING: Final = Scrubbing(
     dropped=tuple(rule.replace("(?:", "(") for rule in _DROPPED),
@@ -59,6 +60,7 @@ class Preparation:
     def image(self) -> PlatformImage:
         """Fetch and read what is needed; tars are written to the scratch folder."""
         plan = plan_image(self.lock, self.platform)
+        refuse_unknown(plan)
         base = None if plan.bootstrapped else self._read_base(plan)
         pulled = _pulled(plan) if base is not None else ""
         if base is not None and not pulled:

@@ -7,14 +7,22 @@ engine to the next. Layers are taken as plain tars and compressed here; a base's
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, Final
 
 from imagelock.build.engines.folder import Written
 from imagelock.build.oci.cache import LayerCache
-from imagelock.build.oci.config import base_diff_ids, config_descriptor, image_manifest
+from imagelock.build.oci.config import (
+    base_diff_ids,
+    canonical,
+    config_descriptor,
+    image_manifest,
+    rfc3339,
+)
 from imagelock.build.oci.image import BASE_TITLE, MadeImage
 from imagelock.build.oci.output import Blob
 from imagelock.build.oci.secrets import Secrets
@@ -25,7 +33,12 @@ from imagelock.model.names import Digest, Sha256, digest, digest_of, hash_of
 from imagelock.model.platform import Platform
 from imagelock.ports import ImageSource
 
-_LAYERED = ("ADD ", "COPY ", "RUN ", "WORKDIR ")
+_CONFIG_KEYS: Final = ("architecture", "os", "variant", "rootfs")
+_RUNTIME_KEYS: Final = (
+    *("User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels"),
+    *("StopSignal", "Healthcheck", "OnBuild", "Shell"),
+)
+_LAYERED: Final = ("ADD ", "COPY ", "RUN ", "WORKDIR ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +66,9 @@ def pack(
     """The image that an engine saved. BuildError when a secret got into it."""
     image = source.image(reference, source.digest(reference, platform), platform)
     _refuse_secret(image.config, secrets)
+    config_data = image.config
+    if base is None:
+        config_data = settled_config(config_data, written.rendered.epoch)
     ids = base_diff_ids(image.config)
     if len(ids) != len(image.layers):
         raise IntegrityError("the engine's config and manifest disagree", where=reference)
@@ -78,19 +94,19 @@ def pack(
             path = cache.store.path(hash_of(layer.descriptor.digest))
             blobs.append(Blob(descriptor=layer.descriptor, source=partial(_same, path)))
         layers.append(layer)
-    config = config_descriptor(image.config, _digest(image.config))
+    config = config_descriptor(config_data, _digest(config_data))
     manifest = image_manifest(config, [layer.descriptor for layer in layers])
     descriptor = Descriptor(
         media_type=MANIFEST, digest=_digest(manifest), size=len(manifest), platform=platform
     )
     blobs += [
-        Blob(descriptor=config, source=image.config),
+        Blob(descriptor=config, source=config_data),
         Blob(descriptor=descriptor, source=manifest),
     ]
     built = BuiltImage(
         platform=platform, manifest=descriptor, image_id=config.digest, layers=tuple(layers)
     )
-    return MadeImage(image=built, config=image.config, blobs=tuple(blobs))
+    return MadeImage(image=built, config=config_data, blobs=tuple(blobs))
 
 
 def _packed(
@@ -114,6 +130,29 @@ def _packed(
             f"expected the diff ID {diff_id}, got {made.layer.diff_id}", where=title
         )
     return made.layer
+
+
+def settled_config(config: bytes, epoch: int) -> bytes:
+    """An engine's config less its clock, containers and names: what OCI image-spec has.
+
+    ``epoch`` (seconds since 1970) takes the place of every time. The base's own history is not in
+    an image that starts from nothing.
+    """
+    value: dict[str, Any] = json.loads(config)
+    created = rfc3339(epoch)
+    kept: dict[str, Any] = {key: value[key] for key in _CONFIG_KEYS if key in value}
+    runtime = value.get("config") or {}
+    kept["config"] = {
+        key: runtime[key] for key in _RUNTIME_KEYS if runtime.get(key) not in (None, "", [], {})
+    }
+    kept["history"] = [
+        {
+            **{key: line[key] for key in ("created_by", "empty_layer") if line.get(key)},
+            "created": created,
+        }
+        for line in value.get("history") or ()
+    ]
+    return canonical({**kept, "created": created})
 
 
 def _titles(written: Written, count: int) -> list[str]:

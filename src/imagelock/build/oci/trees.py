@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 from imagelock.build.oci.sandbox import Sandbox, Unpacking
-from imagelock.build.oci.stamps import PENDING, SUFFIX, locked_stamp, mark_used, read_seal
 from imagelock.layers.entries import Kind
 from imagelock.layers.gzip import gunzipped
 from imagelock.layers.untar import Readable, read_tar
@@ -21,6 +20,10 @@ from imagelock.model.names import Digest
 _CHUNK = 1 << 20
 _NAME = 20
 """Hex digits in a tree's name: short, since the kernel reads a page of mount options."""
+
+
+_USED = ".used"
+"""Ends the name of the empty file whose time says when a tree was last used."""
 
 
 class Blobs(Protocol):
@@ -39,32 +42,13 @@ class Trees:
         self._blobs = blobs
 
     def names(self, layers: tuple[BuiltLayer, ...]) -> tuple[str, ...]:
-        """The names of the layers' trees, lowest first, each unpacked if it was not.
-
-        One that has been written to since is unpacked again; IntegrityError while another build
-        uses it.
-        """
-        sandbox = self._sandbox
-        kept: dict[str, str] = {}
-        named = {tree_name(layer.diff_id): layer for layer in layers}
-        for name, layer in named.items():
-            with locked_stamp(sandbox.trees, name) as stamp:
-                seal = read_seal(stamp) if (sandbox.trees / name).is_dir() else ""
-                if seal:
-                    mark_used(stamp)
-                    sandbox.in_use.hold(sandbox.trees / name)
-            if not seal:
+        """The names of the layers' trees, lowest first, each unpacked if it was not."""
+        for layer in layers:
+            name = tree_name(layer.diff_id)
+            if not (self._sandbox.trees / name).is_dir():
                 self._unpack(layer)
-            elif name not in sandbox.sealed:
-                kept[name] = seal
-        for name in broken_seals(sandbox, kept):
-            if not remove_tree(sandbox, name):
-                raise IntegrityError(
-                    "an unpacked layer was written to since it was made, and another build uses it",
-                    where=str(sandbox.trees / name),
-                    hint="when the other build has ended, build again: it is unpacked anew",
-                )
-            self._unpack(named[name])
+            with contextlib.suppress(OSError):  # a shared, read-only store has no use for it
+                (self._sandbox.trees / f"{name}{_USED}").touch()
         return tuple(tree_name(layer.diff_id) for layer in layers)
 
     @contextlib.contextmanager
@@ -93,45 +77,17 @@ class Received:
         self._target.keep(tree_name(diff_id))
 
 
-def broken_seals(sandbox: Sandbox, kept: Mapping[str, str] | None = None) -> list[str]:
-    """The trees that are not what their seals say: of ``kept`` (seals by name), else of all."""
-    if kept is None:
-        kept = {}
-        for place in sorted(sandbox.trees.glob(f"*{SUFFIX}")):
-            name = place.name.removesuffix(SUFFIX)
-            with locked_stamp(sandbox.trees, name) as stamp:
-                if (sandbox.trees / name).is_dir() and (seal := read_seal(stamp)):
-                    kept[name] = seal
-    found = sandbox.seals(tuple(kept)) if kept else []
-    broken = [name for name, now in zip(kept, found, strict=True) if kept[name] != now]
-    sandbox.sealed |= kept.keys() - set(broken)
-    return broken
-
-
-def remove_tree(sandbox: Sandbox, name: str) -> bool:
-    """Drop a tree: it can be unpacked again from its layer. False while another build uses it."""
-    tree = sandbox.trees / name
-    with locked_stamp(sandbox.trees, name):
-        if not sandbox.in_use.is_free(tree):
-            return False
-        scratch = sandbox.scratch()
-        if tree.is_dir():
-            tree.rename(scratch / "tree")
-        (sandbox.trees / f"{name}{SUFFIX}").unlink(missing_ok=True)
-        sandbox.sealed.discard(name)
-    sandbox.remove(scratch)
-    return True
-
-
 def remove_old_trees(sandbox: Sandbox, *, oldest: float) -> int:
-    """Remove the trees of a tier not used since ``oldest`` (seconds since 1970); how many."""
+    """Remove the trees of a tier not used since ``oldest`` (seconds since 1970); how many.
+
+    A tree can always be unpacked again from its layer.
+    """
     removed = 0
-    for stamp in sorted(sandbox.trees.glob(f"*{SUFFIX}")):
+    for stamp in sorted(sandbox.trees.glob(f"*{_USED}")):
         if stamp.stat().st_mtime < oldest:
-            removed += remove_tree(sandbox, stamp.name.removesuffix(SUFFIX))
-    for left in sandbox.trees.glob(f"{PENDING}*"):
-        if left.stat().st_mtime < oldest:
-            left.unlink(missing_ok=True)
+            sandbox.remove(stamp.with_name(stamp.name.removesuffix(_USED)))
+            stamp.unlink()
+            removed += 1
     sandbox.close()
     return removed
 

@@ -1,0 +1,78 @@
+"""The committed hello lock by every builder: run, verified, and the trees compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from acceptance.conftest import HOST, LOCKS
+from support.buildkit import running_buildkit
+from support.command import Called, call
+from support.engine import Engine, running_engine
+from support.image_tree import Tree, differences, layout_tree
+from support.podman import Podman, running_podman
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.engine,
+    pytest.mark.root,
+    pytest.mark.slow,
+]
+
+LOCK = str(LOCKS / "hello.lock")
+STARTS: dict[str, Callable[[], AbstractContextManager[Engine | Podman]]] = {
+    "buildkit": running_buildkit,
+    "docker": running_engine,
+    "podman": running_podman,
+}
+
+
+@contextmanager
+def started(name: str) -> Iterator[None]:
+    """The engine of a builder, where the builder finds it."""
+    with STARTS[name]() as engine, pytest.MonkeyPatch.context() as patch:
+        for key, value in engine.environment.items():
+            patch.setenv(key, value)
+        yield
+
+
+def build(name: str, output: str) -> Called:
+    called = call(
+        "build", LOCK, "--builder", name, "--platform", HOST, "--output", output, "--json"
+    )
+    assert called.code == 0, called.err
+    return called
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    layout = tmp_path_factory.mktemp("embedded") / "image"
+    build("oci", f"oci:{layout}")
+    return layout_tree(layout)
+
+
+@pytest.mark.parametrize("name", sorted(STARTS))
+def test_an_engine_builds_the_same_tree(name: str, embedded: Tree, tmp_path: Path) -> None:
+    layout = tmp_path / "image"
+    with started(name):
+        report = json.loads(build(name, f"oci:{layout}").out)
+    assert report["engine"]
+    verified = call("verify", LOCK, f"oci:{layout}", "--platform", HOST)
+    assert verified.code == 0, verified.out
+    found = differences(embedded, layout_tree(layout))
+    uv_words = ("opt/venv/bin/", "INSTALLER", "RECORD")
+    assert found
+    if name == "podman":
+        assert found.pop("etc/hostname") == ("extra",)
+    for path, fields in found.items():
+        assert fields == ("content",), (path, fields)
+        assert path.startswith(uv_words[0]) or path.endswith(uv_words[1:]), path
+    ran = call("run", f"oci:{layout}", "--", "python", "greet.py")
+    assert ran.code == 0, ran.err
+    with started(name):
+        again = json.loads(build(name, f"oci:{tmp_path / 'again'}").out)
+    assert again["index_digest"] == report["index_digest"]
