@@ -244,6 +244,11 @@ def test_a_build_elsewhere_has_the_same_digest(site: Site, tmp_path: Path) -> No
     assert other.build()["index_digest"] == site.build()["index_digest"]
 
 
+def test_built_twice_it_is_the_same(site: Site, tmp_path: Path) -> None:
+    done = site.call("build", str(site.path), "--output", f"oci:{tmp_path}/out", "--check")
+    assert done.code == 0, done.err
+
+
 def test_it_is_verified(site: Site) -> None:
     done = site.call("verify", str(site.path), f"oci:{site.folder}/out")
     assert done.code == 0, done.out + done.err
