@@ -1,4 +1,4 @@
-"""``just bench [apt|pip|build] [ARGUMENTS]``: us and the peers side by side; all without a name."""
+"""``just bench [apt|conda|pip|build] [ARGUMENTS]``: us and the peers; all without a name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-BENCHMARKS = {"apt": "apt.py", "pip": "pip/run.py", "build": "build/run.py"}
+BENCHMARKS = {"apt": "apt.py", "conda": "conda.py", "pip": "pip/run.py", "build": "build/run.py"}
 
 
 def main() -> None:

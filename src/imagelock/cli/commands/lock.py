@@ -98,9 +98,8 @@ def _tell(outcome: LockOutcome, options: argparse.Namespace, report: Report) -> 
 
         report.line(render_text(_difference(outcome), color=report.colored(sys.stdout)).rstrip())
     did = "would write" if options.dry_run else "wrote"
-    counted = ", ".join(
-        f"{len(pins)} {kind}" for kind, pins in (("apt", lock.apt), ("pip", lock.pip)) if pins
-    )
+    kinds = (("apt", lock.apt), ("conda", lock.conda), ("pip", lock.pip))
+    counted = ", ".join(f"{len(pins)} {kind}" for kind, pins in kinds if pins)
     report.line(f"{did} {outcome.path}" + (f": {counted}" if counted else ""))
 
 
