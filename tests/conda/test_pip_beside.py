@@ -11,8 +11,9 @@ import pytest
 from imagelock.app.context import Context, ResolveOptions
 from imagelock.app.lock import resolve_lock
 from imagelock.app.sections.conda_pip import installed_by_conda
+from imagelock.lock.graph import tree, why
 from imagelock.model.errors import IntegrityError, NoSolution
-from imagelock.model.lock import PYTHON_ROOT, Lock, PythonProvider, Requirer
+from imagelock.model.lock import PYTHON_ROOT, SPEC_ROOT, Lock, PythonProvider, Requirer
 from imagelock.model.spec import CondaSpec, PipSpec, Spec
 from support.conda_channel import Channel, CondaPackage, conda_package
 from support.conda_forge import AMD, BOTH, Channels, base_pin, conda_spec
@@ -149,6 +150,9 @@ def test_a_distribution_that_conda_lacks_comes_from_pip(lab: Lab) -> None:
     lab.project("six", "9.0")
     lock = lab.lock(lab.spec("app"))
     assert [pin.name for pin in lock.pip] == ["app", "six"]
+    (found,) = why(lock, "six")
+    assert [edge.name for edge in found.chains[0]] == ["array-things", "six"]
+    assert [root.name for root in tree(lock) if root.kind == "pip"] == [SPEC_ROOT, "array-things"]
     with_six = lab.lock(lab.spec("app", conda=("py-arrays", "six")))
     assert [pin.name for pin in with_six.pip] == ["app"]
 

@@ -131,6 +131,24 @@ def test_a_relock_of_the_same_is_the_same(conda_forge: Channels) -> None:
     assert conda_forge.lock(spec, previous=lock, offline=True) == lock
 
 
+def test_the_hash_seed_does_not_matter(
+    conda_forge: Channels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The solver's process is a Python too."""
+    spec = conda_spec("numpy", "eigen", "ceres-solver", python="3.12", platforms=(AMD,))
+    locks = []
+    for seed in ("0", "1", "2"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        locks.append(encode_lock(conda_forge.lock(spec)))
+    assert locks == [locks[0]] * 3
+
+
+def test_a_folder_of_a_channel_may_be_named(conda_forge: Channels) -> None:
+    spec = conda_spec("conda-forge/noarch::tzdata", "conda-forge::perl", platforms=(AMD,))
+    lock = conda_forge.lock(spec)
+    assert next(pin.subdir for pin in lock.conda if pin.name == "tzdata") == "noarch"
+
+
 def test_adding_one_package_moves_nothing_else(conda_forge: Channels) -> None:
     """Even where the locked versions are far from the newest."""
     older = conda_spec("numpy <2.3", "openssl <3.5", "libcurl <8.15", python="3.12")

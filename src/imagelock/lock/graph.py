@@ -20,6 +20,8 @@ from imagelock.model.lock import (
 from imagelock.model.platform import Platform
 
 ROOTS = (SPEC_ROOT, BASE_ROOT, PYTHON_ROOT)
+_ABOVE = {"pip": ("conda",), "pip-build": ("pip", "conda")}
+"""The kinds of packages that may require one of a kind, beside its own."""
 PackagePin = AptPin | CondaPin | PipPin | PipBuildPin
 
 
@@ -123,8 +125,8 @@ def why(lock: Lock, name: str) -> tuple[Explanation, ...]:
 
 def _explanation(node: Node, every: tuple[Node, ...]) -> Explanation:
     by_name = {other.name: other for other in every if other.kind == node.kind}
-    if node.kind == "pip-build":  # it leads to what is built
-        by_name = {other.name: other for other in every if other.kind == "pip"} | by_name
+    for kind in _ABOVE.get(node.kind, ()):
+        by_name = {other.name: other for other in every if other.kind == kind} | by_name
     chains = []
     for edge in node.required_by:
         above = _to_root(edge.name, by_name, avoid=node.name)
@@ -135,12 +137,15 @@ def _explanation(node: Node, every: tuple[Node, ...]) -> Explanation:
 
 
 def _to_root(name: str, by_name: dict[str, Node], *, avoid: str) -> tuple[Requirer, ...] | None:
-    """The shortest path from a root down to a package, not through ``avoid``; None without one."""
+    """The shortest path from a root down to a package, not through ``avoid``; None without one.
+
+    What is no package of the lock is a root too: a distribution in a conda package.
+    """
     waiting: deque[tuple[str, tuple[Requirer, ...]]] = deque([(name, ())])
     seen = {name, avoid}
     while waiting:
         current, below = waiting.popleft()
-        if current in ROOTS:
+        if current in ROOTS or (current not in by_name and current != avoid):
             return (Requirer(name=current), *below)
         node = by_name.get(current)
         for edge in node.required_by if node else ():
@@ -163,8 +168,8 @@ def tree(lock: Lock) -> tuple[Root, ...]:
                     below.setdefault(edge.name, []).append((edge.specifier, node))
         seen: set[str] = set()
         own = {node.name for node in every if node.kind == kind}
-        built = sorted(below.keys() - own - set(ROOTS)) if kind == "pip-build" else ()
-        for name in (*ROOTS, *built):
+        beyond = sorted(below.keys() - own - set(ROOTS)) if kind in _ABOVE else ()
+        for name in (*ROOTS, *beyond):
             if name in below:
                 branches = _branches(name, below, seen)
                 roots.append(Root(name=name, kind=kind, branches=branches))
