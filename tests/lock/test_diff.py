@@ -451,7 +451,7 @@ def test_constraints(kind: str, specifier: str, version: str, *, answer: bool | 
         ("pip", "1.0", "1", "replaced"),
         ("apt", "1.0~rc1-1", "1.0-1", "upgraded"),
         ("apt", "1:1", "2", "downgraded"),
-        ("conda", "9e", "9f", "replaced"),
+        ("conda", "9e", "9f", "upgraded"),
         ("python", "3.9.1", "3.11.0", "upgraded"),
     ],
 )

@@ -52,6 +52,21 @@ def outdated_packages(
             lock, platform, _packages(lock, platform, context, spec_folder).suites
         )
     ]
+    if lock.conda:
+        from imagelock.app.sections.conda_report import outdated as outdated_conda
+
+        found += [
+            OutdatedPackage(
+                kind="conda",
+                name=item.name,
+                platform=item.platform,
+                locked=item.locked,
+                allowed=item.allowed,
+                newest=item.newest,
+                yanked=item.gone,
+            )
+            for item in outdated_conda(lock, platforms, context=context, spec_folder=spec_folder)
+        ]
     targets = {
         platform: target_of(python, lock.base_for(platform), platform)
         for platform in platforms

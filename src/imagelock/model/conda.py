@@ -21,7 +21,9 @@ _VERSION: Final = r"(?:[0-9]+!)?[0-9a-z][0-9a-z_.+-]*"
 _CONSTRAINT: Final = re.compile(
     rf"(?P<operator>==|!=|>=|<=|~=|>|<|=|)\s*(?P<version>(?:{_VERSION})??)(?P<star>\.?\*)?"
 )
-_SPLIT: Final = re.compile(rf"(?P<name>{_NAME})\s*(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_SPLIT: Final = re.compile(
+    rf"(?P<name>{_NAME})(?=[\s=<>!~]|\Z)\s*(?P<rest>.*)", re.IGNORECASE | re.DOTALL
+)
 _BRACKETS: Final = re.compile(r"(?P<text>[^\[\]]*)(?:\[(?P<pairs>.*)\])?\s*", re.DOTALL)
 _PAIR: Final = re.compile(
     r"""\s*(?P<key>[a-z0-9_]+)\s*=\s*(?:'(?P<one>[^']*)'|"(?P<two>[^"]*)"|(?P<bare>[^\s'",\]]+))\s*(?:,|$)"""
@@ -120,7 +122,7 @@ def required_name(depends: str) -> str:
 
 def required_specifier(depends: str) -> str:
     """What a ``depends`` entry says after the name, as it is written there."""
-    return depends.rpartition("::")[2].strip()[len(required_name(depends)) :].strip()
+    return " ".join(depends.rpartition("::")[2].strip()[len(required_name(depends)) :].split())
 
 
 def _channel_of(text: str) -> tuple[str, str, str]:

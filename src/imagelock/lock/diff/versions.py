@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from imagelock.lock.diff.model import Direction
+from imagelock.model.conda_version import compare_conda_versions
 from imagelock.model.debian_version import compare_debian_versions
 
 _RELATION = re.compile(r"(<<|<=|=|>=|>>)\s*(\S+)\Z")
@@ -14,7 +15,10 @@ _RELATION = re.compile(r"(<<|<=|=|>=|>>)\s*(\S+)\Z")
 
 def direction(kind: str, old: str, new: str) -> Direction:
     """How a package moved from one version to another."""
-    order = compare_debian_versions(old, new) if kind.startswith("apt") else _compare(old, new)
+    if kind.startswith("apt"):
+        order = compare_debian_versions(old, new)
+    else:
+        order = compare_conda_versions(old, new) if kind == "conda" else _compare(old, new)
     if not order:
         return Direction.REPLACED
     return Direction.UPGRADED if order < 0 else Direction.DOWNGRADED
@@ -22,7 +26,7 @@ def direction(kind: str, old: str, new: str) -> Direction:
 
 @lru_cache(maxsize=4096)
 def _compare(old: str, new: str) -> int:
-    """By PEP 440; 0 also where one of the two is no such version, as in conda."""
+    """By PEP 440; 0 also where one of the two is no such version."""
     from packaging.version import InvalidVersion, Version  # a quarter of a command's start
 
     try:
