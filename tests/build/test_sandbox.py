@@ -13,12 +13,13 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from imagelock.build.oci.sandbox import PATH, Sandbox, Tier, Work, open_sandbox
-from imagelock.build.oci.trees import Trees, remove_old_trees, tree_name
+from imagelock.build.oci.trees import Trees, broken_seals, remove_old_trees, tree_name
 from imagelock.layers.untar import read_tar
 from imagelock.model.errors import IntegrityError
 from imagelock.model.image import LAYER_TAR, BuiltLayer, Descriptor
@@ -118,22 +119,81 @@ def test_a_layer_that_is_not_what_the_config_says_is_refused(tmp_path: Path) -> 
     assert not (sandbox.trees / tree_name(layer.diff_id)).exists()
 
 
+def layer_of(folder: Path, name: str, tar: bytes) -> BuiltLayer:
+    (folder / name).write_bytes(tar)
+    return BuiltLayer(
+        title=name,
+        descriptor=Descriptor(
+            media_type=LAYER_TAR, digest=digest("sha256:" + "0" * 64), size=len(tar)
+        ),
+        diff_id=digest(f"sha256:{hashlib.sha256(tar).hexdigest()}"),
+        cached=False,
+    )
+
+
+def tree_of(folder: Path, layer: BuiltLayer) -> Path:
+    """The layer's tree, as a build of its own gets it."""
+    sandbox = open_sandbox(folder)
+    try:
+        [name] = Trees(sandbox, lambda _: folder / layer.title).names((layer,))
+    finally:
+        sandbox.close()
+    return sandbox.trees / name
+
+
+def overwritten(file: Path) -> None:
+    before = file.stat()
+    file.write_bytes(b"evil")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def exchanged(file: Path) -> None:
+    before = file.stat()
+    file.with_name("other").write_bytes(b"evil")
+    os.utime(file.with_name("other"), ns=(before.st_atime_ns, before.st_mtime_ns))
+    file.with_name("other").rename(file)
+
+
+WRITES: list[Callable[[Path], object]] = [
+    overwritten,
+    exchanged,
+    Path.unlink,
+    lambda file: file.chmod(0o4755),
+    lambda file: os.chown(file, 33, 33),
+    lambda file: file.with_name("more").touch(),
+]
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_tree_that_was_written_to_is_not_used(
+    tmp_path: Path, write: Callable[[Path], object]
+) -> None:
+    layer = layer_of(tmp_path, "layer", members(Member(path="a"), Member(path="a/b", data=b"good")))
+    tree = tree_of(tmp_path, layer)
+    assert tree_of(tmp_path, layer) == tree
+    write(tree / "a/b")
+    with pytest.raises(IntegrityError, match="written to") as caught:
+        tree_of(tmp_path, layer)
+    assert caught.value.where == str(tree)
+    assert broken_seals(open_sandbox(tmp_path)) == [tree.name]
+
+
+def test_a_tree_without_a_seal_is_made_again(tmp_path: Path) -> None:
+    """What a kill left between the tree and its seal, or a release that knew none."""
+    layer = layer_of(tmp_path, "layer", members(Member(path="b", data=b"good")))
+    tree = tree_of(tmp_path, layer)
+    tree.with_name(f"{tree.name}.used").write_bytes(b"")
+    (tree / "b").write_bytes(b"evil")
+    assert tree_of(tmp_path, layer) == tree
+    assert (tree / "b").read_bytes() == b"good"
+    assert sorted(item.name for item in tree.parent.iterdir()) == [tree.name, f"{tree.name}.used"]
+
+
 def test_trees_that_were_not_used_for_long_are_removed(tmp_path: Path) -> None:
     sandbox = open_sandbox(tmp_path)
-    layers = []
-    for name in ("old", "new"):
-        tar = members(Member(path=name, data=b"x"))
-        (tmp_path / name).write_bytes(tar)
-        layers.append(
-            BuiltLayer(
-                title=name,
-                descriptor=Descriptor(
-                    media_type=LAYER_TAR, digest=digest("sha256:" + "0" * 64), size=len(tar)
-                ),
-                diff_id=digest(f"sha256:{hashlib.sha256(tar).hexdigest()}"),
-                cached=False,
-            )
-        )
+    layers = [
+        layer_of(tmp_path, name, members(Member(path=name, data=b"x"))) for name in ("old", "new")
+    ]
     for layer in layers:
         Trees(sandbox, lambda _, title=layer.title: tmp_path / title).names((layer,))
     old, new = (tree_name(layer.diff_id) for layer in layers)

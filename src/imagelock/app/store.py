@@ -26,27 +26,29 @@ _READERS: Final = 4
 class VerifyReport:
     """What :func:`verify_store` read. ``damaged`` are the entries whose bytes are others.
 
-    ``strays`` are files in the store's folders that are no entries; ``repaired`` says that both
-    were removed.
+    ``strays`` are files in the store's folders that are no entries, ``trees`` unpacked layers that
+    were written to since; ``repaired`` says that all were removed.
     """
 
     entries: int
     size: int
     damaged: tuple[Sha256, ...]
     strays: tuple[Path, ...]
+    trees: tuple[Path, ...] = ()
     repaired: bool
 
     @property
     def is_whole(self) -> bool:
         """Whether everything left in the store is what its name says."""
-        return self.repaired or not (self.damaged or self.strays)
+        return self.repaired or not (self.damaged or self.strays or self.trees)
 
     def error(self, store: Store) -> IntegrityError | None:
         """The error to end with when something is wrong (exit code 5), else None."""
         if self.is_whole:
             return None
-        first = store.path(self.damaged[0]) if self.damaged else self.strays[0]
-        count = len(self.damaged) + len(self.strays)
+        damaged = [store.path(sha256) for sha256 in self.damaged]
+        first = (*damaged, *self.strays, *self.trees)[0]
+        count = len(self.damaged) + len(self.strays) + len(self.trees)
         return IntegrityError(
             f"{count} of {self.entries} entries are damaged",
             where=str(first),
@@ -90,13 +92,19 @@ def verify_store(context: Context, *, repair: bool = False) -> VerifyReport:
     pairs = zip(entries, verdicts, strict=True)
     damaged = tuple(entry.sha256 for entry, is_bad in pairs if is_bad)
     strays = tuple(_strays(store))
+    trees = _broken_trees(store, repair=repair)
     if repair:
         for sha256 in damaged:
             store.remove(sha256)
         for path in strays:
             path.unlink(missing_ok=True)
     return VerifyReport(
-        entries=len(entries), size=total, damaged=damaged, strays=strays, repaired=repair
+        entries=len(entries),
+        size=total,
+        damaged=damaged,
+        strays=strays,
+        trees=trees,
+        repaired=repair,
     )
 
 
@@ -135,6 +143,22 @@ def collect_garbage(
         kept_size=kept_size,
         leftovers=0 if dry_run else store.sweep(),
     )
+
+
+def _broken_trees(store: Store, *, repair: bool) -> tuple[Path, ...]:
+    """Unpacked layers that were written to; with ``repair`` they are removed."""
+    if not (store.root / "trees").exists():
+        return ()
+    from imagelock.build.oci.sandbox import open_sandbox
+    from imagelock.build.oci.trees import broken_seals, remove_tree
+
+    sandbox = open_sandbox(store.root)
+    names = broken_seals(sandbox)
+    if repair:
+        for name in names:
+            remove_tree(sandbox, name)
+    sandbox.close()
+    return tuple(sandbox.trees / name for name in names)
 
 
 def _remove_trees(store: Store, oldest: float) -> None:

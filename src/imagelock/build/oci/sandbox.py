@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Final
 
 from imagelock.build.oci.program import PATH, refuse_failed, start_program
 from imagelock.build.oci.scratch import ScratchFolders
+from imagelock.build.oci.stamps import locked_stamp, read_seal, write_seal
 from imagelock.build.oci.tiers import IdMaps, Tier, id_maps, why_not
 from imagelock.layers.untar import Readable
 from imagelock.model.errors import BuildError
@@ -63,6 +64,8 @@ class Sandbox:
         self.tier = tier
         self.trees = trees
         self.maps = maps or {}
+        self.sealed: set[str] = set()
+        """The trees that were made here, or whose seal was found whole."""
         self._scratch = ScratchFolders(trees)
         self._removing: list[subprocess.Popen[bytes]] = []
 
@@ -97,7 +100,7 @@ class Sandbox:
         scratch = self.scratch()
         try:
             job = self._job("unpack", folder=str(scratch / "tree"), where=where)
-            with start_program(job, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+            with start_program(job, stdin=subprocess.PIPE) as process:
                 try:
                     yield Unpacking(self, process, scratch / "tree", where)
                 finally:
@@ -134,13 +137,15 @@ class Sandbox:
         scratch = self.scratch()
         try:
             job = self._job("survey", root=_made(scratch / "root"), lower=list(lower))
-            process = start_program(job)
-            answer, error = process.communicate()
-            self.refuse_failed(process.returncode, error, "survey")
-            value: dict[str, object] = json.loads(answer)
-            return value
+            answer: dict[str, object] = json.loads(self._answer(job))
+            return answer
         finally:
             self.remove(scratch)
+
+    def seals(self, names: Sequence[str]) -> list[str]:
+        """What each tree's seal is now (:mod:`imagelock.build.oci.inside.seal`)."""
+        answer: list[str] = json.loads(self._answer(self._job("seals", names=list(names))))
+        return answer
 
     def scratch(self) -> Path:
         """A new folder beside the trees, so that renames stay on one file system.
@@ -187,6 +192,12 @@ class Sandbox:
         """Raise what a job failed with; nothing when it did not."""
         refuse_failed(code, error, where=where, tier=self.tier, folder=self.trees)
 
+    def _answer(self, job: dict[str, object]) -> bytes:
+        process = start_program(job)
+        answer, error = process.communicate()
+        self.refuse_failed(process.returncode, error, str(job["task"]))
+        return answer
+
     def _job(self, task: str, **values: object) -> dict[str, object]:
         return {
             "task": task,
@@ -211,6 +222,7 @@ class Unpacking:
         self._tree = tree
         self._where = where
         self._ended = False
+        self._seal = ""
         with contextlib.suppress(OSError):  # a user may have used up what pipes may hold
             fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, _CHUNK)
 
@@ -225,21 +237,25 @@ class Unpacking:
             self._finish()  # it refused what it read, or needs nothing after an archive's end
 
     def keep(self, name: str) -> None:
-        """All was written: wait for the end, and keep the tree. Another may have made it first."""
-        self._finish()
-        target = self._sandbox.trees / name
-        try:
-            self._tree.rename(target)
-        except OSError:
+        """All was written: wait for the end, and keep the tree unless another made it meanwhile."""
+        seal = self._finish()
+        trees, target = self._sandbox.trees, self._sandbox.trees / name
+        with locked_stamp(trees, name) as stamp:
+            if target.is_dir() and not read_seal(stamp):
+                # A kill came between the two, or it was made before there were seals.
+                target.rename(self._tree.with_name("unsealed"))
             if not target.is_dir():
-                raise
+                self._tree.rename(target)
+                write_seal(stamp, seal)
+        self._sandbox.sealed.add(name)
 
-    def _finish(self) -> None:
-        if self._ended:
-            return
-        self._ended = True
-        _, error = self._process.communicate()
-        self._sandbox.refuse_failed(self._process.returncode, error, self._where)
+    def _finish(self) -> str:
+        if not self._ended:
+            self._ended = True
+            answer, error = self._process.communicate()
+            self._sandbox.refuse_failed(self._process.returncode, error, self._where)
+            self._seal = answer.decode()
+        return self._seal
 
 
 def open_sandbox(root: Path) -> Sandbox:

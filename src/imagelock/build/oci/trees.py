@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from imagelock.build.oci.sandbox import Sandbox, Unpacking
+from imagelock.build.oci.stamps import SUFFIX, locked_stamp, mark_used, read_seal
 from imagelock.layers.entries import Kind
 from imagelock.layers.gzip import gunzipped
 from imagelock.layers.untar import Readable, read_tar
@@ -20,10 +21,6 @@ from imagelock.model.names import Digest
 _CHUNK = 1 << 20
 _NAME = 20
 """Hex digits in a tree's name: short, since the kernel reads a page of mount options."""
-
-
-_USED = ".used"
-"""Ends the name of the empty file whose time says when a tree was last used."""
 
 
 class Blobs(Protocol):
@@ -42,13 +39,28 @@ class Trees:
         self._blobs = blobs
 
     def names(self, layers: tuple[BuiltLayer, ...]) -> tuple[str, ...]:
-        """The names of the layers' trees, lowest first, each unpacked if it was not."""
+        """The names of the layers' trees, lowest first, each unpacked if it was not.
+
+        IntegrityError when one that was there has been written to since.
+        """
+        sandbox = self._sandbox
+        kept: dict[str, str] = {}
         for layer in layers:
             name = tree_name(layer.diff_id)
-            if not (self._sandbox.trees / name).is_dir():
+            with locked_stamp(sandbox.trees, name) as stamp:
+                seal = read_seal(stamp) if (sandbox.trees / name).is_dir() else ""
+                if seal:
+                    mark_used(stamp)
+            if not seal:
                 self._unpack(layer)
-            with contextlib.suppress(OSError):  # a shared, read-only store has no use for it
-                (self._sandbox.trees / f"{name}{_USED}").touch()
+            elif name not in sandbox.sealed:
+                kept[name] = seal
+        if broken := broken_seals(sandbox, kept):
+            raise IntegrityError(
+                "an unpacked layer was written to since it was made",
+                where=str(sandbox.trees / broken[0]),
+                hint="run `imagelock store verify --repair` to drop it; it is unpacked again",
+            )
         return tuple(tree_name(layer.diff_id) for layer in layers)
 
     @contextlib.contextmanager
@@ -77,16 +89,40 @@ class Received:
         self._target.keep(tree_name(diff_id))
 
 
-def remove_old_trees(sandbox: Sandbox, *, oldest: float) -> int:
-    """Remove the trees of a tier not used since ``oldest`` (seconds since 1970); how many.
+def broken_seals(sandbox: Sandbox, kept: Mapping[str, str] | None = None) -> list[str]:
+    """The trees that are not what their seals say: of ``kept`` (seals by name), else of all."""
+    if kept is None:
+        kept = {}
+        for place in sorted(sandbox.trees.glob(f"*{SUFFIX}")):
+            name = place.name.removesuffix(SUFFIX)
+            with locked_stamp(sandbox.trees, name) as stamp:
+                if (sandbox.trees / name).is_dir() and (seal := read_seal(stamp)):
+                    kept[name] = seal
+    found = sandbox.seals(tuple(kept)) if kept else []
+    broken = [name for name, now in zip(kept, found, strict=True) if kept[name] != now]
+    sandbox.sealed |= kept.keys() - set(broken)
+    return broken
 
-    A tree can always be unpacked again from its layer.
-    """
+
+def remove_tree(sandbox: Sandbox, name: str) -> None:
+    """Drop a tree: it can always be unpacked again from its layer."""
+    with locked_stamp(sandbox.trees, name):
+        scratch = sandbox.scratch()
+        (sandbox.trees / name).rename(scratch / "tree")
+        (sandbox.trees / f"{name}{SUFFIX}").unlink(missing_ok=True)
+        sandbox.sealed.discard(name)
+    sandbox.remove(scratch)
+
+
+def remove_old_trees(sandbox: Sandbox, *, oldest: float) -> int:
+    """Remove the trees of a tier not used since ``oldest`` (seconds since 1970); how many."""
     removed = 0
-    for stamp in sorted(sandbox.trees.glob(f"*{_USED}")):
+    for stamp in sorted(sandbox.trees.glob(f"*{SUFFIX}")):
         if stamp.stat().st_mtime < oldest:
-            sandbox.remove(stamp.with_name(stamp.name.removesuffix(_USED)))
-            stamp.unlink()
+            name = stamp.name.removesuffix(SUFFIX)
+            if (sandbox.trees / name).is_dir():
+                remove_tree(sandbox, name)
+            stamp.unlink(missing_ok=True)
             removed += 1
     sandbox.close()
     return removed

@@ -13,6 +13,7 @@ from typing import Any
 from imagelock.build.oci.inside import mounts, namespaces
 from imagelock.build.oci.inside.diff import changes
 from imagelock.build.oci.inside.run import run_job
+from imagelock.build.oci.inside.seal import seal
 from imagelock.build.oci.inside.survey import survey
 from imagelock.build.oci.inside.unpack import unpack
 from imagelock.layers.tar import tar_chunks
@@ -42,8 +43,15 @@ def main() -> int:
 
 
 def _unpack(job: dict[str, Any]) -> int:
+    folder = job["folder"]
     with os.fdopen(0, "rb", buffering=_PIPE) as tar:
-        unpack(tar, job["folder"], user=job["user"], single=job["single"], where=job["where"])
+        unpack(tar, folder, user=job["user"], single=job["single"], where=job["where"])
+    sys.stdout.write(seal(folder))
+    return 0
+
+
+def _seals(job: dict[str, Any]) -> int:
+    json.dump([seal(f"{job['trees']}/{name}") for name in job["names"]], sys.stdout)
     return 0
 
 
@@ -116,6 +124,7 @@ _TASKS = {
     "probe": _probe,
     "remove": _remove,
     "run": run_job,
+    "seals": _seals,
     "survey": _survey,
     "unpack": _unpack,
 }
