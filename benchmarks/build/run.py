@@ -1,11 +1,9 @@
-"""Build times: us and the classic Docker engine, on the same local files, alternating.
+"""Build times: us, the classic Docker engine and BuildKit, on the same local files, alternating.
 
     PYTHONPATH=tests uv run python benchmarks/build/run.py [--rounds 3] [--lock locks/hello.lock]
 
-Needs root, dockerd and the artifacts of the lock (they are fetched once). The base of both is the
-bootstrapped base of the lock. Docker installs the .debs with apt-get and the wheels with uv,
-without a network. Prints medians of wall seconds and the ratios, and our CPU time against the
-least work there is: decoding, hashing and compressing the same bytes on one thread.
+README.md says what is measured. Needs root, dockerd, BuildKit's root (made once) and the artifacts
+of the lock (fetched once).
 """
 
 from __future__ import annotations
@@ -22,12 +20,15 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 from imagelock.app.files import load_lock
 from imagelock.build.oci.builder import BuildContext, OciBuilder
+from imagelock.build.oci.sandbox import Sandbox, Work, open_sandbox
+from imagelock.build.oci.trees import Trees
 from imagelock.fetch.artifacts import ArtifactFetcher
 from imagelock.fetch.http import Http
 from imagelock.fetch.store import Store
@@ -38,12 +39,13 @@ from imagelock.model.platform import Platform
 from imagelock.model.spec import LayoutBase
 from imagelock.registry.layout import LayoutSource
 from support.archives import wheel_of
+from support.buildkit import running_buildkit
 from support.command import kept_folder
 from support.engine import Engine, running_engine
 
 HOST = Platform({"x86_64": "linux/amd64", "aarch64": "linux/arm64"}[platform.machine()])
 DOCKERFILE = """\
-FROM bench-base
+FROM bench-base:latest
 COPY debs /debs
 RUN apt-get install -y --no-install-recommends /debs/*.deb
 COPY uv /usr/local/bin/uv
@@ -83,6 +85,7 @@ class Bench:
             apt=tuple(pin for pin in apt if not pin.base),
             pip=pip,
         )
+        self.base_layers = built.images[0].layers
         self.layers = [
             self.kept.path(layer.descriptor.digest[7:])  # type: ignore[arg-type]
             for layer in built.images[0].layers
@@ -119,8 +122,8 @@ class Bench:
         name = "changing-1.0-py3-none-any.whl"
         (self.folder / "context/wheels" / name).write_bytes(data)
 
-    def ours(self, store: Store) -> None:
-        """One build by us, in this process."""
+    def fill(self, store: Store) -> None:
+        """The artifacts as after `imagelock fetch`."""
         artifacts = [pin.artifact for pin in self.lock.apt]
         artifacts += [pin.artifact for pin in self.lock.pip]
         for artifact in artifacts:
@@ -128,6 +131,17 @@ class Bench:
             if not place.exists():
                 place.parent.mkdir(parents=True, exist_ok=True)
                 os.link(self.kept.path(artifact.sha256), place)
+
+    def unpack_base(self, store: Store) -> None:
+        """The base as an engine has it after `docker import`: unpacked."""
+        files = {layer.descriptor: path for layer, path in zip(self.base_layers, self.layers)}  # noqa: B905
+        sandbox = open_sandbox(store.root)
+        Trees(sandbox, files.__getitem__).names(self.base_layers)
+        sandbox.close()
+
+    def ours(self, store: Store) -> None:
+        """One build by us, in this process."""
+        self.fill(store)
         context = BuildContext(
             store=store,
             fetch=lambda wanted, _: {item.sha256: store.path(item.sha256) for item in wanted},
@@ -137,19 +151,19 @@ class Bench:
         OciBuilder().build(self.lock, [HOST], f"oci:{self.folder}/out", context=context)
 
     def docker(self, engine: Engine, *options: str) -> None:
-        """One classic build."""
+        """One build by an engine, with the builder it has."""
         context = str(self.folder / "context")
         engine.docker("build", "--quiet", "--network=none", *options, "-t", "bench", context)
 
-    def import_base(self, engine: Engine) -> None:
-        """The same base for Docker, as one layer."""
+    def tar_base(self) -> Path:
+        """The base as one tar."""
         root = self.folder / "root"
         root.mkdir()
         for layer in self.layers:
             subprocess.run(["tar", "-xzf", str(layer), "-C", str(root)], check=True)
         tar = self.folder / "base.tar"
         subprocess.run(["tar", "-cf", str(tar), "-C", str(root), "."], check=True)
-        engine.docker("import", str(tar), "bench-base")
+        return tar
 
     def least_work(self) -> float:
         """CPU seconds to decode, hash and compress the same files."""
@@ -186,37 +200,77 @@ def cpu() -> float:
     return sum(item.ru_utime + item.ru_stime for item in used)
 
 
-def measure(bench: Bench, engine: Engine, rounds: int) -> None:
+@contextmanager
+def scripts_timed(into: list[float]) -> Iterator[None]:
+    """Adds up the CPU seconds of dpkg and all it runs."""
+    into.append(0.0)
+    run = Sandbox.run
+
+    def timed_run(sandbox: Sandbox, work: Work, scratch: Path) -> tuple[int, str]:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        try:
+            return run(sandbox, work, scratch)
+        finally:
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            into[-1] += after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    with mock.patch.object(Sandbox, "run", timed_run):
+        yield
+
+
+def measure(bench: Bench, engines: dict[str, Engine], rounds: int) -> None:
     times: dict[tuple[str, str], list[float]] = {}
+    used: list[float] = []
+    scripts: list[float] = []
 
     def take(what: str, who: str, call: Callable[[], None]) -> None:
         with timed(times.setdefault((what, who), [])):
             call()
 
-    used: list[float] = []
+    def others(what: str, *options: str) -> None:
+        for who, engine in engines.items():
+            take(what, who, lambda: bench.docker(engine, *options))  # noqa: B023 — called at once
+
     for number in range(rounds):
         bench.change_a_wheel(number)
         store = Store(bench.folder / f"store{number}")
         shutil.rmtree(bench.folder / "out", ignore_errors=True)
+        take("base", "us", lambda: bench.unpack_base(store))  # noqa: B023
         before = cpu()
-        take("cold", "us", lambda: bench.ours(store))  # noqa: B023 — called at once
+        with scripts_timed(scripts):
+            take("cold", "us", lambda: bench.ours(store))  # noqa: B023
         used.append(cpu() - before)
-        take("cold", "docker", lambda: bench.docker(engine, "--no-cache"))
-        bench.docker(engine)
+        others("cold", "--no-cache")
+        for engine in engines.values():
+            bench.docker(engine)
         take("unchanged", "us", lambda: bench.ours(store))  # noqa: B023
-        take("unchanged", "docker", lambda: bench.docker(engine))
+        others("unchanged")
         bench.change_a_wheel(1000 + number)
         take("one wheel", "us", lambda: bench.ours(store))  # noqa: B023
-        take("one wheel", "docker", lambda: bench.docker(engine))
-    print(f"{'':12}{'us':>9}{'docker':>9}{'ratio':>8}")
-    for what in ("cold", "unchanged", "one wheel"):
-        us, docker = (statistics.median(times[what, who]) for who in ("us", "docker"))
-        print(f"{what:12}{us:9.2f}{docker:9.2f}{docker / us:8.1f}")
+        others("one wheel")
+        shutil.rmtree(store.root)
+    print_table(times, tuple(engines))
     least = bench.least_work()
-    print(f"our CPU, cold: {statistics.median(used):.1f} s with what dpkg runs")
-    print(f"decode + hash + compress of the same bytes: {least:.1f} s")
+    whole, script = statistics.median(used), statistics.median(scripts)
+    print(f"our CPU seconds, cold: {whole:.1f}, {script:.1f} of them dpkg and its scripts")
+    print(f"decode + hash + compress of the same bytes: {least:.1f}")
+    print(
+        f"ours without dpkg: {(whole - script) / least:.2f} times that, with it {whole / least:.2f}"
+    )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"peak memory of this process: {peak} MiB")
+
+
+def print_table(times: dict[tuple[str, str], list[float]], engines: tuple[str, ...]) -> None:
+    print(f"{'seconds':12}{'us':>9}" + "".join(f"{who:>12}{'ratio':>8}" for who in engines))
+    for what in ("cold", "unchanged", "one wheel"):
+        us = statistics.median(times[what, "us"])
+        line = f"{what:12}{us:9.2f}"
+        for who in engines:
+            other = statistics.median(times[what, who])
+            line += f"{other:12.2f}{other / us:8.1f}"
+        print(line)
+    print(f"the base, unpacked before: {statistics.median(times['base', 'us']):.2f}")
 
 
 def main() -> None:
@@ -225,13 +279,20 @@ def main() -> None:
     parser.add_argument("--lock", type=Path, default=Path("locks/hello.lock"))
     parser.add_argument("--uv", type=Path, default=Path(shutil.which("uv") or "uv"))
     options = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory(prefix="imagelock-bench-") as folder,
-        running_engine() as engine,
-    ):
+    with ExitStack() as stack:
+        # Beside the test cache, so that artifacts are linked and not copied.
+        folder = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="bench.", dir=kept_folder())
+        )
+        engines = {
+            "docker": stack.enter_context(running_engine()),
+            "buildkit": stack.enter_context(running_buildkit()),
+        }
         bench = Bench(Path(folder), load_lock(options.lock), options.uv)
-        bench.import_base(engine)
-        measure(bench, engine, options.rounds)
+        tar = bench.tar_base()
+        for engine in engines.values():
+            engine.docker("import", str(tar), "bench-base:latest")
+        measure(bench, engines, options.rounds)
 
 
 if __name__ == "__main__":

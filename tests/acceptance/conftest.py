@@ -8,7 +8,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,11 +45,12 @@ def run_build(
     environment: Mapping[str, str] | None = None,
     umask: int = 0o022,
     offline: bool = False,
+    program: Sequence[str] = (sys.executable, "-m", "imagelock"),
 ) -> Build:
     """``imagelock build`` for this machine's platform; the test fails with its words."""
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "imagelock", "build", str(lock), "--platform", HOST),
+            *(*program, "build", str(lock), "--platform", HOST),
             *("--output", f"oci:{layout}", "--json"),
             *(("--offline",) if offline else ()),
         ],
