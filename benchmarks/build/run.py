@@ -279,6 +279,8 @@ def main() -> None:
     parser.add_argument("--lock", type=Path, default=Path("locks/hello.lock"))
     parser.add_argument("--uv", type=Path, default=Path(shutil.which("uv") or "uv"))
     options = parser.parse_args()
+    if options.uv.read_bytes()[:4] != b"\x7fELF":
+        parser.error(f"{options.uv} is a script, which an image cannot run: name uv with --uv")
     with ExitStack() as stack:
         # Beside the test cache, so that artifacts are linked and not copied.
         folder = stack.enter_context(

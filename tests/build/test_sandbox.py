@@ -165,17 +165,47 @@ WRITES: list[Callable[[Path], object]] = [
 
 
 @pytest.mark.parametrize("write", WRITES)
-def test_a_tree_that_was_written_to_is_not_used(
+def test_a_tree_that_was_written_to_is_made_again(
     tmp_path: Path, write: Callable[[Path], object]
 ) -> None:
     layer = layer_of(tmp_path, "layer", members(Member(path="a"), Member(path="a/b", data=b"good")))
     tree = tree_of(tmp_path, layer)
+    made = (tree / "a/b").stat().st_ctime_ns
     assert tree_of(tmp_path, layer) == tree
+    assert (tree / "a/b").stat().st_ctime_ns == made
     write(tree / "a/b")
-    with pytest.raises(IntegrityError, match="written to") as caught:
-        tree_of(tmp_path, layer)
-    assert caught.value.where == str(tree)
     assert broken_seals(open_sandbox(tmp_path)) == [tree.name]
+    assert tree_of(tmp_path, layer) == tree
+    assert [item.name for item in (tree / "a").iterdir()] == ["b"]
+    status = (tree / "a/b").stat()
+    assert (status.st_mode & 0o7777, status.st_uid) == (0o755, 0)
+    assert (tree / "a/b").read_bytes() == b"good"
+    assert sorted(item.name for item in tree.parent.iterdir()) == [tree.name, f"{tree.name}.used"]
+
+
+def test_a_tree_that_a_build_uses_is_not_taken_from_it(tmp_path: Path) -> None:
+    layer = layer_of(tmp_path, "layer", members(Member(path="b", data=b"good")))
+    first = open_sandbox(tmp_path)
+    [name] = Trees(first, lambda _: tmp_path / "layer").names((layer,))
+    (first.trees / name / "b").write_bytes(b"evil")
+    with pytest.raises(IntegrityError, match="another build uses it"):
+        tree_of(tmp_path, layer)
+    assert remove_old_trees(open_sandbox(tmp_path), oldest=time.time() + 9) == 0
+    first.close()
+    assert (tree_of(tmp_path, layer) / "b").read_bytes() == b"good"
+    assert remove_old_trees(open_sandbox(tmp_path), oldest=time.time() + 9) == 1
+
+
+def test_a_copy_of_a_store_by_hard_links_leaves_the_first_alone(tmp_path: Path) -> None:
+    layer = layer_of(tmp_path, "layer", members(Member(path="b", data=b"good")))
+    tree = tree_of(tmp_path, layer)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "layer").write_bytes((tmp_path / "layer").read_bytes())
+    subprocess.run(["cp", "-al", str(tmp_path / "trees"), str(other)], check=True)
+    for folder in (other, tmp_path, other):
+        assert (tree_of(folder, layer) / "b").read_bytes() == b"good"
+    assert (other / "trees/root" / tree.name / "b").stat().st_ino != (tree / "b").stat().st_ino
 
 
 def test_a_tree_without_a_seal_is_made_again(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 
 from imagelock.build.oci.program import PATH, refuse_failed, start_program
 from imagelock.build.oci.scratch import ScratchFolders
-from imagelock.build.oci.stamps import locked_stamp, read_seal, write_seal
+from imagelock.build.oci.stamps import TreesInUse, locked_stamp, read_seal, write_seal
 from imagelock.build.oci.tiers import IdMaps, Tier, id_maps, why_not
 from imagelock.layers.untar import Readable
 from imagelock.model.errors import BuildError
@@ -66,6 +66,7 @@ class Sandbox:
         self.maps = maps or {}
         self.sealed: set[str] = set()
         """The trees that were made here, or whose seal was found whole."""
+        self.in_use = TreesInUse()
         self._scratch = ScratchFolders(trees)
         self._removing: list[subprocess.Popen[bytes]] = []
 
@@ -173,10 +174,11 @@ class Sandbox:
             self._removing.append(start_program(job, stdout=None, stderr=None))
 
     def close(self) -> None:
-        """Wait until all removed folders are gone."""
+        """Wait until all removed folders are gone; the trees are no longer used."""
         while self._removing:
             self._removing.pop().wait()
         self._scratch.forget()
+        self.in_use.release_all()
 
     def probe(self) -> bool:
         """Whether this machine allows the tier."""
@@ -239,15 +241,21 @@ class Unpacking:
     def keep(self, name: str) -> None:
         """All was written: wait for the end, and keep the tree unless another made it meanwhile."""
         seal = self._finish()
-        trees, target = self._sandbox.trees, self._sandbox.trees / name
-        with locked_stamp(trees, name) as stamp:
-            if target.is_dir() and not read_seal(stamp):
+        sandbox = self._sandbox
+        target = sandbox.trees / name
+        with locked_stamp(sandbox.trees, name) as stamp:
+            there = target.is_dir()
+            if there and not read_seal(stamp) and sandbox.in_use.is_free(target):
                 # A kill came between the two, or it was made before there were seals.
                 target.rename(self._tree.with_name("unsealed"))
-            if not target.is_dir():
+                there = False
+            if not there:
                 self._tree.rename(target)
-                write_seal(stamp, seal)
-        self._sandbox.sealed.add(name)
+                sandbox.in_use.hold(target)
+                write_seal(sandbox.trees, name, seal)
+            else:
+                sandbox.in_use.hold(target)
+        sandbox.sealed.add(name)
 
     def _finish(self) -> str:
         if not self._ended:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from imagelock.build.oci.sandbox import Sandbox, Unpacking
-from imagelock.build.oci.stamps import SUFFIX, locked_stamp, mark_used, read_seal
+from imagelock.build.oci.stamps import PENDING, SUFFIX, locked_stamp, mark_used, read_seal
 from imagelock.layers.entries import Kind
 from imagelock.layers.gzip import gunzipped
 from imagelock.layers.untar import Readable, read_tar
@@ -41,26 +41,30 @@ class Trees:
     def names(self, layers: tuple[BuiltLayer, ...]) -> tuple[str, ...]:
         """The names of the layers' trees, lowest first, each unpacked if it was not.
 
-        IntegrityError when one that was there has been written to since.
+        One that has been written to since is unpacked again; IntegrityError while another build
+        uses it.
         """
         sandbox = self._sandbox
         kept: dict[str, str] = {}
-        for layer in layers:
-            name = tree_name(layer.diff_id)
+        named = {tree_name(layer.diff_id): layer for layer in layers}
+        for name, layer in named.items():
             with locked_stamp(sandbox.trees, name) as stamp:
                 seal = read_seal(stamp) if (sandbox.trees / name).is_dir() else ""
                 if seal:
                     mark_used(stamp)
+                    sandbox.in_use.hold(sandbox.trees / name)
             if not seal:
                 self._unpack(layer)
             elif name not in sandbox.sealed:
                 kept[name] = seal
-        if broken := broken_seals(sandbox, kept):
-            raise IntegrityError(
-                "an unpacked layer was written to since it was made",
-                where=str(sandbox.trees / broken[0]),
-                hint="run `imagelock store verify --repair` to drop it; it is unpacked again",
-            )
+        for name in broken_seals(sandbox, kept):
+            if not remove_tree(sandbox, name):
+                raise IntegrityError(
+                    "an unpacked layer was written to since it was made, and another build uses it",
+                    where=str(sandbox.trees / name),
+                    hint="when the other build has ended, build again: it is unpacked anew",
+                )
+            self._unpack(named[name])
         return tuple(tree_name(layer.diff_id) for layer in layers)
 
     @contextlib.contextmanager
@@ -104,14 +108,19 @@ def broken_seals(sandbox: Sandbox, kept: Mapping[str, str] | None = None) -> lis
     return broken
 
 
-def remove_tree(sandbox: Sandbox, name: str) -> None:
-    """Drop a tree: it can always be unpacked again from its layer."""
+def remove_tree(sandbox: Sandbox, name: str) -> bool:
+    """Drop a tree: it can be unpacked again from its layer. False while another build uses it."""
+    tree = sandbox.trees / name
     with locked_stamp(sandbox.trees, name):
+        if not sandbox.in_use.is_free(tree):
+            return False
         scratch = sandbox.scratch()
-        (sandbox.trees / name).rename(scratch / "tree")
+        if tree.is_dir():
+            tree.rename(scratch / "tree")
         (sandbox.trees / f"{name}{SUFFIX}").unlink(missing_ok=True)
         sandbox.sealed.discard(name)
     sandbox.remove(scratch)
+    return True
 
 
 def remove_old_trees(sandbox: Sandbox, *, oldest: float) -> int:
@@ -119,11 +128,10 @@ def remove_old_trees(sandbox: Sandbox, *, oldest: float) -> int:
     removed = 0
     for stamp in sorted(sandbox.trees.glob(f"*{SUFFIX}")):
         if stamp.stat().st_mtime < oldest:
-            name = stamp.name.removesuffix(SUFFIX)
-            if (sandbox.trees / name).is_dir():
-                remove_tree(sandbox, name)
-            stamp.unlink(missing_ok=True)
-            removed += 1
+            removed += remove_tree(sandbox, stamp.name.removesuffix(SUFFIX))
+    for left in sandbox.trees.glob(f"{PENDING}*"):
+        if left.stat().st_mtime < oldest:
+            left.unlink(missing_ok=True)
     sandbox.close()
     return removed
 
