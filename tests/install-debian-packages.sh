@@ -4,8 +4,8 @@
 set -euo pipefail
 
 packages=(docker-registry docker.io openssh-server skopeo mmdebstrap uidmap openssl git podman runc)
-# The slow matrix compresses on processors of other kinds, and builds on another day.
-[ "${1:-test}" != all ] || packages+=(qemu-user libfaketime)
+# The slow matrix compresses on processors of other kinds, builds on another day, and for others.
+[ "${1:-test}" != all ] || packages+=(qemu-user qemu-user-static binfmt-support libfaketime)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||

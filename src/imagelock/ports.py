@@ -79,7 +79,7 @@ class NoProgress:
 
 
 ContextT_contra = TypeVar("ContextT_contra", contravariant=True)
-"""What builders are given of the outside: `imagelock.build.oci.image.BuildContext`."""
+"""What builders are given of the outside: `imagelock.build.oci.context.BuildContext`."""
 
 
 class Builder(Protocol[ContextT_contra]):

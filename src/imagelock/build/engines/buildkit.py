@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 from imagelock.build.engines.options import options_of
 from imagelock.build.engines.program import asked, asked_json, heard
 from imagelock.build.engines.session import EngineBuilder, Saved, Session, Work
-from imagelock.build.oci.image import MadeImage
+from imagelock.build.oci.context import MadeImage
 from imagelock.model.errors import BuildError
 from imagelock.model.lock import Lock
 from imagelock.model.platform import Platform

@@ -15,7 +15,7 @@ from imagelock.build.engine import Engine, connected
 from imagelock.build.engine.save import SavedImage
 from imagelock.build.engines.options import options_of
 from imagelock.build.engines.session import EngineBuilder, Saved, Session, Work
-from imagelock.build.oci.image import MadeImage
+from imagelock.build.oci.context import MadeImage
 from imagelock.model.errors import BuildError
 from imagelock.model.lock import Lock
 from imagelock.model.platform import Platform

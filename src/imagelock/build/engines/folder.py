@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from imagelock.build.engines.prepare import SCRUBBING, Preparation
-from imagelock.build.oci.image import BuildContext
+from imagelock.build.oci.context import BuildContext
 from imagelock.fetch.store import disk_errors
 from imagelock.model.errors import IntegrityError, UsageError
 from imagelock.model.lock import Lock

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from imagelock.build.engine import Engine
 from imagelock.build.oci.builder import with_index
-from imagelock.build.oci.image import MadeImage
+from imagelock.build.oci.context import MadeImage
 from imagelock.build.oci.load import load_image, loadable_platforms
 from imagelock.ports import NoProgress
 

@@ -12,7 +12,7 @@ from imagelock.build.engines.options import options_of
 from imagelock.build.engines.program import asked, asked_json, heard
 from imagelock.build.engines.session import EngineBuilder, Saved, Session, Work
 from imagelock.build.oci.config import image_index
-from imagelock.build.oci.image import MadeImage
+from imagelock.build.oci.context import MadeImage
 from imagelock.build.oci.output import write_output
 from imagelock.model.errors import BuildError
 from imagelock.model.lock import Lock

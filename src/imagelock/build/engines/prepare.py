@@ -13,7 +13,8 @@ from imagelock.build.engines.squash import squashed_entries
 from imagelock.build.oci.cache import LayerCache
 from imagelock.build.oci.conda import activated
 from imagelock.build.oci.config import base_epoch, runtime_config
-from imagelock.build.oci.image import BuildContext, PlatformBuild
+from imagelock.build.oci.context import BuildContext
+from imagelock.build.oci.image import PlatformBuild
 from imagelock.build.oci.inside.scrub import _DROPPED, _EMPTIED, _HIDDEN
 from imagelock.build.oci.trees import layer_chunks
 from imagelock.fetch.store import disk_errors

@@ -23,7 +23,7 @@ from imagelock.build.oci.config import (
     image_manifest,
     rfc3339,
 )
-from imagelock.build.oci.image import BASE_TITLE, MadeImage
+from imagelock.build.oci.context import BASE_TITLE, MadeImage
 from imagelock.build.oci.output import Blob
 from imagelock.build.oci.secrets import Secrets
 from imagelock.build.oci.trees import layer_chunks

@@ -19,7 +19,7 @@ from imagelock.build.engines.result import BaseLayers, pack
 from imagelock.build.oci.builder import with_index
 from imagelock.build.oci.cache import LayerCache
 from imagelock.build.oci.config import image_index
-from imagelock.build.oci.image import BuildContext, MadeImage
+from imagelock.build.oci.context import BuildContext, MadeImage
 from imagelock.build.oci.output import parse_output, write_output
 from imagelock.build.oci.secrets import open_secrets
 from imagelock.fetch.store import disk_errors

@@ -13,7 +13,8 @@ from imagelock.build.oci.compare import Difference, first_difference
 from imagelock.build.oci.config import (
     image_index,
 )
-from imagelock.build.oci.image import BuildContext, MadeImage, PlatformBuild
+from imagelock.build.oci.context import BuildContext, MadeImage
+from imagelock.build.oci.image import PlatformBuild
 from imagelock.build.oci.output import Blob, parse_output, write_output
 from imagelock.layers.gzip import Compression
 from imagelock.model.errors import UsageError
@@ -129,10 +130,13 @@ class OciBuilder:
                 shared_to=context.shared_to,
                 progress=context.progress,
             )
-            return [
-                PlatformBuild(lock, plan_image(lock, platform), context, cache).run()
+            builds = [
+                PlatformBuild(lock, plan_image(lock, platform), context, cache)
                 for platform in _wanted(lock, platforms)
             ]
+            for build in builds:
+                build.refuse_unrunnable()
+            return [build.run() for build in builds]
 
 
 def with_index(

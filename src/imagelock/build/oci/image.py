@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from imagelock.build.oci.apt import AptBuilder, find_apt_layers
 from imagelock.build.oci.beside import Beside
-from imagelock.build.oci.cache import CachedLayer, LayerCache, SharedLayers
-from imagelock.build.oci.compare import Difference, LayerFile, layer_differences
+from imagelock.build.oci.cache import CachedLayer, LayerCache
+from imagelock.build.oci.compare import LayerFile, layer_differences
 from imagelock.build.oci.conda import CondaLayers, activated, notices
 from imagelock.build.oci.config import (
     base_diff_ids,
@@ -23,6 +22,7 @@ from imagelock.build.oci.config import (
     image_manifest,
     runtime_config,
 )
+from imagelock.build.oci.context import BASE_TITLE, BuildContext, MadeImage
 from imagelock.build.oci.foreign import refuse_unrunnable
 from imagelock.build.oci.interpreter import Occupied, room_for
 from imagelock.build.oci.output import Blob
@@ -30,10 +30,8 @@ from imagelock.build.oci.pure import PureLayers
 from imagelock.build.oci.runs import RunBuilder, run_key
 from imagelock.build.oci.sandbox import Sandbox, open_sandbox
 from imagelock.build.oci.trees import Trees, links_at_root
-from imagelock.fetch.store import Store
 from imagelock.layers.entries import EARLIEST
 from imagelock.layers.merge import merged_usr
-from imagelock.model.archives import Archive, Artifact
 from imagelock.model.errors import BuildError
 from imagelock.model.image import (
     MANIFEST,
@@ -42,7 +40,7 @@ from imagelock.model.image import (
     BuiltLayer,
     Descriptor,
 )
-from imagelock.model.lock import BasePin, BuiltWheel, Lock
+from imagelock.model.lock import BuiltWheel, Lock
 from imagelock.model.names import digest, hash_of, sha256
 from imagelock.model.plan import (
     AnyStep,
@@ -57,57 +55,9 @@ from imagelock.model.plan import (
     VenvStep,
     WheelsStep,
 )
-from imagelock.ports import ImageSource, NoProgress, Progress
-
-BASE_TITLE: Final = "from "
-"""What the title of a layer that was read with its base begins with."""
 
 _PURE_THREADS: Final = 2
 _PIP_STEPS: Final = (VenvStep, WheelsStep, SourceWheelStep)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildContext:
-    """What a build asks of the outside.
-
-    ``folder`` is where copies and sources are relative to. ``source_of`` gives what reads a base
-    image. ``step_done`` is told of each layer as it is there. ``shared_from`` and ``shared_to``
-    are where a team keeps its layers. ``run_checked``: every run is made twice, and this is told
-    in what it was unlike itself. ``progress`` is told of what takes long, ``said`` of the steps
-    an engine is at.
-    """
-
-    store: Store
-    fetch: Callable[[Sequence[Artifact], tuple[Archive, ...]], dict[str, Path]]
-    folder: Path
-    source_of: Callable[[BasePin], ImageSource] | None = None
-    step_done: Callable[[BuiltLayer], None] = field(default=lambda _layer: None)
-    shared_from: SharedLayers | None = None
-    shared_to: SharedLayers | None = None
-    run_checked: Callable[[tuple[Difference, ...]], None] | None = None
-    progress: Progress = field(default_factory=NoProgress)
-    said: Callable[[str], None] = field(default=lambda _line: None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MadeImage:
-    """One platform's image, its config, and the blobs it needs."""
-
-    image: BuiltImage
-    config: bytes
-    blobs: tuple[Blob, ...]
-
-    def blob_file(self, descriptor: Descriptor) -> Path:
-        """The file of a layer. KeyError for another blob."""
-        for blob in self.blobs:
-            if blob.descriptor == descriptor and not isinstance(blob.source, bytes):
-                return blob.source()
-        raise KeyError(descriptor.digest)
-
-    def layer_files(self) -> list[LayerFile]:
-        """The layers of its own, with their files; the base's are what they are."""
-        own = (layer for layer in self.image.layers if not layer.title.startswith(BASE_TITLE))
-        return [LayerFile(layer, self.blob_file(layer.descriptor)) for layer in own]
 
 
 class PlatformBuild:
@@ -128,10 +78,32 @@ class PlatformBuild:
         self._room = Occupied()
         self._beside: Beside
 
+    def refuse_unrunnable(self) -> None:
+        """BuildError, before any work, when programs must run that this machine cannot run."""
+        steps = self._plan.steps
+        number = next((at for at, step in enumerate(steps) if step.runs_code), None)
+        if number is None:
+            return
+        try:
+            refuse_unrunnable(self._plan.platform, steps[number].title)
+        except BuildError:
+            if not self._is_made(number):
+                raise
+
+    def _is_made(self, number: int) -> bool:
+        """Whether a step that runs code may have its layers already: all below it are there."""
+        if not self._plan.bootstrapped and self._base is None:
+            self._read_base()
+        step = self._plan.steps[number]
+        if number == 0 and isinstance(step, AptStep):
+            return find_apt_layers(self._cache, step, self._below()) is not None
+        return all(self._found(below) is not None for below in self._plan.steps[:number])
+
     def run(self) -> MadeImage:
         """Make what is not there yet. IntegrityError for wrong bytes, BuildError for the rest."""
         if not self._plan.bootstrapped:
-            self._read_base()
+            if self._base is None:
+                self._read_base()
             self._room = room_for(self._plan, self._context.store, self._base_layers, self._blob)
         # What runs no code is made beside what does. Sandboxes start from this thread alone:
         # they die with the thread that started them.
@@ -160,24 +132,31 @@ class PlatformBuild:
         return self._pure(step)
 
     def _pure(self, step: AnyStep) -> tuple[CachedLayer, ...]:
+        found = self._found(step)
+        if found is not None:
+            return found
+        files = self._files(step)
         if isinstance(step, CondaStep):
-            conda = CondaLayers(self._cache)
-            return conda.find(step) or conda.build(step, self._files(step))
-        pure = PureLayers(
+            return CondaLayers(self._cache).build(step, files)
+        if isinstance(step, WheelsStep):
+            from imagelock.build.sources.agree import Agreement, check_wheels
+
+            check_wheels(Agreement(self._lock, self._plan.platform), step, files)
+        return self._maker(step).build(step, files)
+
+    def _found(self, step: AnyStep) -> tuple[CachedLayer, ...] | None:
+        """The layers of a step that runs nothing, where they were made before."""
+        if isinstance(step, CondaStep):
+            return CondaLayers(self._cache).find(step)
+        return self._maker(step).find(step)
+
+    def _maker(self, step: AnyStep) -> PureLayers:
+        return PureLayers(
             cache=self._cache,
             folder=self._context.folder,
             aliases=self._aliases(step),
             occupied=self._room if isinstance(step, WheelsStep) else Occupied(),
         )
-        found = pure.find(step)
-        if found is not None:
-            return found
-        files = self._files(step)
-        if isinstance(step, WheelsStep):
-            from imagelock.build.sources.agree import Agreement, check_wheels
-
-            check_wheels(Agreement(self._lock, self._plan.platform), step, files)
-        return pure.build(step, files)
 
     def _aliases(self, step: AnyStep) -> tuple[tuple[str, str], ...]:
         """The merged-/usr links of the image that a copy meets."""
