@@ -113,6 +113,27 @@ def test_exists_is_unknown_when_the_registry_does_not_say(
     assert source(tmp_path).exists(name_of(server), AMD64) is None
 
 
+HARBOR = b'{"errors":[{"code":"NOT_FOUND","message":"artifact team/app:1 not found"}]}'
+HUB = (
+    b'{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":'
+    b'[{"Type":"repository","Class":"","Name":"team/app","Action":"pull"}]}]}'
+)
+HARBOR_DENIED = (
+    b'{"errors":[{"code":"UNAUTHORIZED","message":"unauthorized to access repository"}]}'
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "answer"),
+    [(404, HARBOR, False), (401, HUB, None), (401, HARBOR_DENIED, None), (404, b"<html>", False)],
+)
+def test_exists_goes_by_the_answer_s_status_whatever_its_text(
+    status: int, body: bytes, answer: bool | None, server: LocalServer, tmp_path: Path
+) -> None:
+    server.routes["/v2/team/app/manifests/1"] = Answer(body, status=status)
+    assert source(tmp_path).exists(name_of(server), AMD64) is answer
+
+
 def test_a_registry_without_head_or_digest_header(server: LocalServer, tmp_path: Path) -> None:
     def no_head(request: Request) -> Answer:
         return Answer(status=405) if request.method == "HEAD" else Answer(MANIFEST_DATA)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -136,3 +139,42 @@ def test_leftovers_records_and_layouts_go_too(context: Context) -> None:
     assert store.record("kind", "old") is None
     assert store.record("kind", "new") == 1
     assert not layout.exists()
+
+
+def test_gc_waits_for_those_who_use_the_store(context: Context) -> None:
+    old = add(context.store, b"old", days_ago=99)
+    with ThreadPoolExecutor(1) as pool:
+        with context.store.in_use(), context.store.in_use():
+            collected = pool.submit(collect_garbage, context)
+            with pytest.raises(TimeoutError):
+                collected.result(timeout=0.3)
+            assert context.store.find(old) is not None
+            assert collect_garbage(context, dry_run=True).removed == 0, "found above, so used today"
+        assert collected.result(timeout=20).kept == 1
+
+
+def test_a_killed_user_holds_nothing(context: Context) -> None:
+    hold = (
+        "import sys, time; from pathlib import Path; from imagelock.fetch.store import Store\n"
+        "with Store(Path(sys.argv[1])).in_use(): print('held', flush=True); time.sleep(60)"
+    )
+    user = subprocess.Popen(
+        [sys.executable, "-c", hold, str(context.store.root)], stdout=subprocess.PIPE
+    )
+    assert user.stdout is not None
+    assert user.stdout.readline() == b"held\n"
+    user.kill()
+    user.communicate()
+    assert collect_garbage(context).removed == 0
+
+
+def test_temporary_folders_of_killed_users_are_swept(context: Context) -> None:
+    with context.store.temporary_folder() as folder:
+        (folder / "file").touch()
+        assert context.store.sweep() == 0
+    assert not folder.exists()
+    left = context.store.root / "tmp" / "left"
+    left.mkdir()
+    (left / "file").touch()
+    assert context.store.sweep() == 1
+    assert not left.exists()

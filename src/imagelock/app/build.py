@@ -106,20 +106,21 @@ def build(
     twice, and it is told in what each was unlike itself.
     """
     chosen = _builder(builder_name(order, builder))
-    return chosen.build(
-        order.lock,
-        platforms,
-        output,
-        context=replace(
-            build_context(order, context=context, layer_done=layer_done, arrived=arrived),
-            said=said,
-            shared_from=_shared_layers(cache_from, context),
-            shared_to=_shared_layers(cache_to, context),
-            run_checked=run_checked,
-        ),
-        tag=order.tag,
-        reference=order.reference,
-    )
+    with context.store.in_use():
+        return chosen.build(
+            order.lock,
+            platforms,
+            output,
+            context=replace(
+                build_context(order, context=context, layer_done=layer_done, arrived=arrived),
+                said=said,
+                shared_from=_shared_layers(cache_from, context),
+                shared_to=_shared_layers(cache_to, context),
+                run_checked=run_checked,
+            ),
+            tag=order.tag,
+            reference=order.reference,
+        )
 
 
 def build_context(

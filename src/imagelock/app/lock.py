@@ -65,15 +65,16 @@ def lock_spec(
     The file is written whole or not at all, and only when its bytes change.
     """
     spec_path = _spec_path(located)
-    return lock_value(
-        load_spec(spec_path),
-        located.lock,
-        spec_folder=spec_path.parent,
-        context=context,
-        options=options,
-        platforms=platforms,
-        write=write,
-    )
+    with context.store.in_use():
+        return lock_value(
+            load_spec(spec_path),
+            located.lock,
+            spec_folder=spec_path.parent,
+            context=context,
+            options=options,
+            platforms=platforms,
+            write=write,
+        )
 
 
 def lock_value(

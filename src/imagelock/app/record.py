@@ -75,4 +75,7 @@ def rebuild_differences(
     """Build everything once more from the artifacts; the first difference of each platform."""
     from imagelock.build.oci.builder import OciBuilder
 
-    return OciBuilder().check(order.lock, platforms, context=build_context(order, context=context))
+    with context.store.in_use():
+        return OciBuilder().check(
+            order.lock, platforms, context=build_context(order, context=context)
+        )

@@ -21,10 +21,15 @@ def run_lock(
     from imagelock.build.oci.builder import OciBuilder
     from imagelock.build.oci.runner import run_command
 
-    made = OciBuilder().images(lock, [platform], context=build_context)[0]
-    return run_command(
-        made.config, made.image.layers, made.blob_file, command, store_root=build_context.store.root
-    )
+    with build_context.store.in_use():
+        made = OciBuilder().images(lock, [platform], context=build_context)[0]
+        return run_command(
+            made.config,
+            made.image.layers,
+            made.blob_file,
+            command,
+            store_root=build_context.store.root,
+        )
 
 
 def run_image(

@@ -7,6 +7,7 @@ import math
 import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -117,10 +118,19 @@ def collect_garbage(
 ) -> GcReport:
     """Remove what was not used for a time and what killed writers left.
 
-    The artifacts and bases of the locks in ``keep`` stay however old they are. A time of use is
-    noted once a day: with less than a day, do not run it beside a build. No time at all
-    removes everything else.
+    The artifacts and bases of the locks in ``keep`` stay however old they are. No time at all
+    removes everything else. It waits for builds that use the store, and they for it.
     """
+    with ExitStack() as stack:
+        if not dry_run:
+            with context.progress.task("waiting for builds that use the store"):
+                stack.enter_context(context.store.alone())
+        return _collect(context, unused=unused, keep=keep, dry_run=dry_run)
+
+
+def _collect(
+    context: Context, *, unused: timedelta, keep: Iterable[Lock], dry_run: bool
+) -> GcReport:
     store = context.store
     needed = frozenset(sha256 for lock in keep for sha256 in needed_by(lock, store))
     oldest = (context.now - unused).timestamp() if unused else math.inf

@@ -230,6 +230,33 @@ class Store:
                 pending.file.close()
 
     @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """A time in which nothing is taken out of the store; it waits while something is."""
+        with self._held(fcntl.LOCK_SH):
+            yield
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """A time in which things may be taken out: it waits for all who use the store."""
+        with self._held(fcntl.LOCK_EX):
+            yield
+
+    @contextlib.contextmanager
+    def _held(self, kind: int) -> Iterator[None]:
+        """The kernel lets go when a process dies. A store that is only read has no lock."""
+        held: int | None = None
+        with contextlib.suppress(OSError):
+            self.root.mkdir(parents=True, exist_ok=True)
+            held = os.open(self.root / "lock", os.O_RDONLY | os.O_CREAT, 0o644)
+        try:
+            if held is not None:
+                fcntl.flock(held, kind)
+            yield
+        finally:
+            if held is not None:
+                os.close(held)
+
+    @contextlib.contextmanager
     def temporary_folder(self) -> Iterator[Path]:
         """A new folder in the store's tmp folder, gone at the end with all that is in it."""
         with disk_errors(str(self.root)):
