@@ -118,7 +118,7 @@ HUB = (
     b'{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":'
     b'[{"Type":"repository","Class":"","Name":"team/app","Action":"pull"}]}]}'
 )
-HARBOR_DENIED = (
+HARBOR_DENIED = b'{"errors":[{"code":"UNAUTHORIZED","message":"unauthorized to access"}]}'
     b'{"errors":[{"code":"UNAUTHORIZED","message":"unauthorized to access repository"}]}'
 )
 
