@@ -119,8 +119,6 @@ HUB = (
     b'[{"Type":"repository","Class":"","Name":"team/app","Action":"pull"}]}]}'
 )
 HARBOR_DENIED = b'{"errors":[{"code":"UNAUTHORIZED","message":"unauthorized to access"}]}'
-    b'{"errors":[{"code":"UNAUTHORIZED","message":"unauthorized to access repository"}]}'
-)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +126,7 @@ HARBOR_DENIED = b'{"errors":[{"code":"UNAUTHORIZED","message":"unauthorized to a
     [(404, HARBOR, False), (401, HUB, None), (401, HARBOR_DENIED, None), (404, b"<html>", False)],
 )
 def test_exists_goes_by_the_answer_s_status_whatever_its_text(
-    status: int, body: bytes, answer: bool | None, server: LocalServer, tmp_path: Path
+    status: int, body: bytes, *, answer: bool | None, server: LocalServer, tmp_path: Path
 ) -> None:
     server.routes["/v2/team/app/manifests/1"] = Answer(body, status=status)
     assert source(tmp_path).exists(name_of(server), AMD64) is answer
