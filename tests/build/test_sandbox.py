@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from imagelock.build.oci.sandbox import PATH, Sandbox, Tier, Work, open_sandbox
 from imagelock.build.oci.trees import Trees, broken_seals, remove_old_trees, tree_name
 from imagelock.layers.untar import read_tar
 from imagelock.model.errors import IntegrityError
-from imagelock.model.image import LAYER_TAR, BuiltLayer, Descriptor
+from imagelock.model.image import LAYER_GZIP, LAYER_TAR, BuiltLayer, Descriptor
 from imagelock.model.names import digest
 from support.archives import Member, tar_of
 from support.engine import missing
@@ -82,6 +83,28 @@ def test_hostile_base_layers_are_refused(
     assert caught.value.exit_code == 5
     assert sorted(sandbox.trees.parent.parent.rglob("*")) == before
     assert Path("/etc/passwd").read_text().startswith("root:")
+
+
+def test_a_layer_that_is_a_bomb_is_refused(sandbox: Sandbox) -> None:
+    """Two gigabytes of zeros in two megabytes; it stops at the bound."""
+    item = tarfile.TarInfo("zeros")
+    item.size = 2 << 30
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    packed = packer.compress(item.tobuf(tarfile.GNU_FORMAT))
+    packed += b"".join(packer.compress(bytes(1 << 22)) for _ in range(512)) + packer.flush()
+    blob = sandbox.trees.parent.parent / "bomb"
+    blob.write_bytes(packed)
+    layer = BuiltLayer(
+        title="bomb",
+        descriptor=Descriptor(
+            media_type=LAYER_GZIP, digest=digest(f"sha256:{'0' * 64}"), size=len(packed)
+        ),
+        diff_id=digest(f"sha256:{'1' * 64}"),
+        cached=True,
+    )
+    with pytest.raises(IntegrityError, match="bytes and more"):
+        Trees(sandbox, lambda _descriptor: blob).names((layer,))
+    sandbox.close()
 
 
 def test_a_device_of_a_layer_is_made_an_empty_file(sandbox: Sandbox) -> None:

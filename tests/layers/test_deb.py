@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import lzma
 import tarfile
 from collections.abc import Callable
 
@@ -154,6 +155,30 @@ def test_hostile_packages_are_refused(data: bytes, problem: str) -> None:
     with pytest.raises(IntegrityError, match=problem) as caught:
         merged(data)
     assert caught.value.exit_code == 5
+
+
+def test_a_doubled_file_is_refused_and_a_doubled_folder_is_not() -> None:
+    merged(deb_of([Member(path="./a/"), Member(path="./a/")]))
+    with pytest.raises(IntegrityError, match="there twice"):
+        merged(deb_of([Member(path="./a", data=b"1"), Member(path="./a", data=b"2")]))
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
+    """A member that claims 4 GiB: refused by its header, not by what follows it."""
+    item = tarfile.TarInfo("./zeros")
+    item.size = 4 << 30
+    data = item.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20)
+    control = tar_of([Member(path="./control", data=b"Package: thing\nVersion: 1.0-1\n"
+                             b"Architecture: all\n")])  # fmt: skip
+    deb = ar_of(
+        [
+            ("debian-binary", b"2.0\n"),
+            ("control.tar", control),
+            ("data.tar.xz", lzma.compress(data)),
+        ]
+    )
+    with pytest.raises(IntegrityError, match="unpack to 4294967296 bytes"):
+        merged(deb)
 
 
 def test_the_status_says_unpacked_and_keeps_the_fields() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
-from imagelock.layers.entries import EARLIEST, Entry, Kind, unsafe
+from imagelock.layers.entries import EARLIEST, Entry, Kind, is_bomb, unsafe
 from imagelock.layers.untar import Readable, broken, read_tar
 from imagelock.model.errors import IntegrityError
 from imagelock.model.names import DebName, deb_name
@@ -70,6 +70,7 @@ class Deb:
         self._file = file
         self.where = where
         self._parts, self._newest = _ar_members(file, where)
+        self._size = sum(size for _, size in self._parts.values())
         if next(iter(self._parts), "") != "debian-binary":
             raise broken("not a .deb: debian-binary is not its first member", where)
         if not self._part("debian-binary").read(16).startswith(b"2."):
@@ -109,7 +110,16 @@ class Deb:
 
     def data(self) -> Iterator[Entry]:
         """The files of the package in archive order, safe to put below a root."""
+        total = 0
+        files: set[str] = set()
         for entry in self._tar("data.tar"):
+            total += entry.size
+            if is_bomb(total, self._size):
+                raise unsafe(entry.path, f"makes it unpack to {total} bytes", where=self.where)
+            if entry.path in files:
+                raise unsafe(entry.path, "is there twice", where=self.where)
+            if entry.kind is not Kind.DIRECTORY:
+                files.add(entry.path)
             if entry.kind in {Kind.CHARACTER, Kind.BLOCK}:
                 raise unsafe(entry.path, "is a device", where=self.where)
             if entry.xattrs:

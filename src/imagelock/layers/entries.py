@@ -17,6 +17,8 @@ OPAQUE: Final = ".wh..wh..opq"
 """Names that remove what lies below (OCI image-spec, layer.md, Whiteouts)."""
 
 _LONGEST_PATH: Final = 4096
+_GENEROUS: Final = 1 << 30
+_RATIO: Final = 300
 
 
 class Kind(Enum):
@@ -86,6 +88,11 @@ def relative_path(name: str, *, where: str) -> str:
     if not path:
         raise unsafe(name, "names no file", where=where)
     return path
+
+
+def is_bomb(unpacked: int, packed: int) -> bool:
+    """Whether an archive unpacks to more bytes than any honest one (deflate's limit is 1032)."""
+    return unpacked > max(_GENEROUS, _RATIO * packed)
 
 
 def unsafe(name: str, problem: str, *, where: str) -> IntegrityError:

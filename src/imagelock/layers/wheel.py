@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, Final
 
-from imagelock.layers.entries import EARLIEST, Entry, Kind, relative_path, unsafe
+from imagelock.layers.entries import EARLIEST, Entry, Kind, is_bomb, relative_path, unsafe
 from imagelock.layers.record import RecordLine, checked, line_of, read_record, write_record
 from imagelock.layers.scheme import Scheme
 from imagelock.layers.scripts import entry_point_scripts, fixed_shebang
@@ -26,10 +26,6 @@ INSTALLER: Final = b"imagelock\n"
 _CHUNK: Final = 1 << 18
 _SIGNATURES: Final = ("RECORD.jws", "RECORD.p7s")
 """They sign the wheel's RECORD, which is not the installed one."""
-
-_GENEROUS: Final = 1 << 30
-_RATIO: Final = 300
-"""An archive that unpacks to more than both bounds is a bomb (deflate's limit is 1032)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +86,7 @@ class Wheel:
                 raise unsafe(info.filename, "is there twice", where=self.where)
             members[path] = info
             total += info.file_size
-        if total > max(_GENEROUS, _RATIO * archive_size):
+        if is_bomb(total, archive_size):
             raise unsafe(self._zip.filename or "*", f"unpacks to {total} bytes", where=self.where)
         for path in members:
             if any(folder in members for folder in _folders(path)):

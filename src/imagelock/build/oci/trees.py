@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from imagelock.build.oci.sandbox import Sandbox, Unpacking
 from imagelock.build.oci.stamps import PENDING, SUFFIX, locked_stamp, mark_used, read_seal
-from imagelock.layers.entries import Kind
+from imagelock.layers.entries import Kind, is_bomb
 from imagelock.layers.gzip import gunzipped
 from imagelock.layers.untar import Readable, read_tar
 from imagelock.model.errors import IntegrityError
@@ -77,7 +77,7 @@ class Trees:
         where = f"layer {layer.descriptor.digest}"
         self._sandbox.trees.mkdir(parents=True, exist_ok=True)
         with open_layer(self._blobs(layer.descriptor), layer.descriptor.media_type) as file:
-            checked = _Checked(file, layer.diff_id, where)
+            checked = _Checked(file, layer.diff_id, where, packed=layer.descriptor.size)
             self._sandbox.unpack(checked, tree_name(layer.diff_id), where=where)
 
 
@@ -144,7 +144,9 @@ def tree_name(diff_id: Digest) -> str:
 class _Checked:
     """A stream that is the promised one when it ends, or an IntegrityError."""
 
-    def __init__(self, file: Readable, diff_id: Digest, where: str) -> None:
+    def __init__(self, file: Readable, diff_id: Digest, where: str, *, packed: int) -> None:
+        self._packed = packed
+        self._total = 0
         self._file = file
         self._diff_id = diff_id
         self._where = where
@@ -156,6 +158,13 @@ class _Checked:
         except (EOFError, OSError, zlib.error) as error:
             raise IntegrityError(f"cannot be unpacked: {error}", where=self._where) from error
         self._state.update(data)
+        self._total += len(data)
+        if is_bomb(self._total, self._packed):
+            raise IntegrityError(
+                f"unpacks to {self._total} bytes and more, from {self._packed}",
+                where=self._where,
+                hint="do not use this image; report it to whoever published it",
+            )
         if not data and f"sha256:{self._state.hexdigest()}" != self._diff_id:
             raise IntegrityError(
                 f"expected the diff ID {self._diff_id}, got sha256:{self._state.hexdigest()}",
