@@ -36,6 +36,8 @@ def later_run(sandbox: Sandbox, work: Work, scratch: Path) -> tuple[int, str]:
             ("LD_PRELOAD", _INSIDE),
             ("FAKETIME", f"+{AHEAD.days}d"),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+            # File times are the kernel's: moved ones would be copied on by update-alternatives.
+            ("NO_FAKE_STAT", "1"),
         ),
         binds=(*work.binds, Bind(source=preloaded.resolve(), target=_INSIDE)),
     )
