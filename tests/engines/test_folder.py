@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -207,3 +208,28 @@ def test_render_by_the_command_line(site: Site, tmp_path: Path) -> None:
     unknown = call("build", str(spec), "--builder", "nobody", env=store)
     assert unknown.code == 2
     assert "buildkit, docker, oci, podman" in unknown.err
+
+
+def test_an_artifact_is_read_only_whether_linked_or_copied(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from imagelock.build.engines import folder as module
+
+    (site.folder / "store").mkdir(exist_ok=True)
+    digest = site.store.add_bytes(b"x")
+    listed = []
+    for name in ("linked", "copied"):
+        target = tmp_path / name
+        target.mkdir()
+        if name == "copied":
+
+            def other_device(_self: Path, _source: Path) -> None:
+                raise OSError(errno.EXDEV, "another device")
+
+            monkeypatch.setattr(Path, "hardlink_to", other_device)
+        module._place(
+            target, "a", lambda path: module._link(site.store.path(digest), path), mode=0o444
+        )
+        listed.append(listing(target))
+    assert listed[0] == listed[1]
+    assert listed[0]["a"][0] & 0o777 == 0o444

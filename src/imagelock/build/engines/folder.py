@@ -108,7 +108,7 @@ def _write(
         sums[text.path] = hashlib.sha256(data).hexdigest()
     for file in rendered.artifacts:
         source = context.store.verify(file.artifact.sha256)
-        _place(target, file.path, lambda path, source=source: _link(source, path))  # type: ignore[misc]
+        _place(target, file.path, lambda path, source=source: _link(source, path), mode=0o444)  # type: ignore[misc]
         sums[file.path] = file.artifact.sha256
     for tree in rendered.trees:
         key = tree.step.key if tree.step else ""
@@ -132,7 +132,7 @@ def _write(
     )
 
 
-def _place(target: Path, name: str, make: Callable[[Path], object]) -> None:
+def _place(target: Path, name: str, make: Callable[[Path], object], *, mode: int = 0o644) -> None:
     path = target / name
     if (
         not name.isprintable()
@@ -143,7 +143,7 @@ def _place(target: Path, name: str, make: Callable[[Path], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     make(path)
     if path.stat().st_nlink == 1:
-        path.chmod(0o644)
+        path.chmod(mode)
         os.utime(path, (_OLD, _OLD))
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import secrets as random
+import shutil
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +35,8 @@ from imagelock.ports import ImageSource
 from imagelock.render import Dialect
 
 _THREADS: Final = 2
+_LONGEST_BUILD: Final = 2 * 86_400
+"""Seconds after which nobody uses a context any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +182,10 @@ def _scratch(context: BuildContext) -> Iterator[Path]:
     place = context.store.root / "contexts"
     with disk_errors(str(place)):
         place.mkdir(parents=True, exist_ok=True)
+        for left in place.iterdir():  # by a build that was killed
+            with contextlib.suppress(FileNotFoundError):
+                if left.stat().st_mtime < time.time() - _LONGEST_BUILD:
+                    shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=place) as folder:
         yield Path(folder)
 
