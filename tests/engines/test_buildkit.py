@@ -10,15 +10,19 @@ import pytest
 
 from engines.conftest import CANARY, EngineSite, small_lock
 from engines.same_tree import build_and_compare
-from imagelock.build.engines.buildkit import BuildKitBuilder
+from imagelock.build.engines.buildkit import BuildKitBuilder, _BuildKitSession
 from imagelock.build.engines.folder import write_context
+from imagelock.build.engines.squash import squashed_entries
 from imagelock.model.errors import BuildError, UsageError
-from imagelock.model.lock import Lock
+from imagelock.model.lock import BaseKind, BasePin, Lock
 from imagelock.model.platform import DEFAULT_PLATFORM, Platform
-from imagelock.model.spec import BuilderChoice
+from imagelock.model.spec import BuilderChoice, CopyRule, LayoutBase, Spec
+from imagelock.registry.archive import REFERENCE, archive_source
+from imagelock.registry.layout import LayoutSource
 from imagelock.render import Dialect
 from imagelock.render.bake import bake_json
 from support.buildkit import BuildKit, buildkit_port
+from support.layouts import Entry, LayoutWriter, tar_of
 
 pytestmark = [
     pytest.mark.network,
@@ -78,8 +82,10 @@ def test_what_is_missing_is_said_before_anything_is_built(site: EngineSite) -> N
     lock = small_lock(site, secret=False)
     with pytest.raises(UsageError, match="unknown option 'level'"):
         BuildKitBuilder().build(options(lock, level="1"), [], "oci:x", context=site.context())
+    # Which platforms the machine's kernel can run is its own business, so not asked here.
+    session = _BuildKitSession(engine="BuildKit", arguments=(), platforms=("linux/amd64",))
     with pytest.raises(BuildError, match="does not run linux/s390x") as refused:
-        BuildKitBuilder().build(lock, [Platform("linux/s390x")], "oci:x", context=site.context())
+        session.refuse(Platform("linux/s390x"))
     assert "binfmt" in refused.value.hint
 
 
@@ -105,6 +111,65 @@ def test_bake_takes_what_is_rendered(site: EngineSite, buildkit: BuildKit, tmp_p
     assert target["args"]["SOURCE_DATE_EPOCH"] == str(written.rendered.epoch)
     assert target["tags"] == ["small:1"]
     assert not any(CANARY.encode() in p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
+
+
+def test_both_platforms_from_one_dockerfile(
+    site: EngineSite, buildkit: BuildKit, tmp_path: Path
+) -> None:
+    """Nothing runs, so that no emulator is needed: a base of each platform, and a copied file."""
+    writer = LayoutWriter(tmp_path / "base")
+    platforms = (Platform("linux/amd64"), Platform("linux/arm64"))
+    writer.finish(
+        [
+            writer.image([tar_of([Entry(f"of-{p.architecture}")])], platform=p.text)
+            for p in platforms
+        ]
+    )
+    reference = f"oci:{tmp_path / 'base'}"
+    source = LayoutSource(site.store, folder=tmp_path)
+    (site.folder / "app.ini").write_text("[app]\n")
+    lock = Lock(
+        roots=Spec(
+            name="t",
+            base=LayoutBase(layout=reference),
+            platforms=platforms,
+            copies=(CopyRule(source="app.ini", target="/app/"),),
+        ),
+        bases=tuple(
+            BasePin(
+                kind=BaseKind.LAYOUT,
+                reference=reference,
+                digest=source.digest(reference, platform),
+                platforms=(platform,),
+            )
+            for platform in platforms
+        ),
+    )
+    (tmp_path / "context").mkdir()
+    written = write_context(
+        lock,
+        platforms,
+        tmp_path / "context",
+        dialect=Dialect.BUILDKIT,
+        reference="t:1",
+        context=site.context(),
+    )
+    buildkit.docker(
+        *("buildx", "build", "--provenance=false", "--platform=linux/amd64,linux/arm64"),
+        f"--build-arg=SOURCE_DATE_EPOCH={written.rendered.epoch}",
+        f"--output=type=oci,dest={tmp_path / 'image.tar'},rewrite-timestamp=true",
+        str(tmp_path / "context"),
+    )
+    (tmp_path / "read").mkdir()
+    with (tmp_path / "image.tar").open("rb") as stream:
+        found = archive_source(stream, tmp_path / "read", where="test")
+    for platform in platforms:
+        image = found.image(REFERENCE, found.digest(REFERENCE, platform), platform)
+        entries = squashed_entries(
+            [(layer, found.layer(REFERENCE, layer)) for layer in image.layers]
+        )
+        wanted = {"app", "app/app.ini", f"of-{platform.architecture}"}
+        assert {entry.path for entry in entries if entry.path} == wanted
 
 
 @pytest.mark.slow
