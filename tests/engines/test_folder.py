@@ -200,6 +200,20 @@ def test_render_by_the_command_line(site: Site, tmp_path: Path) -> None:
     assert "docker buildx build" in done.out
     assert (target / "docker-bake.json").exists()
     assert call("render", str(spec), str(target), env=store).code == 2
+    other = tmp_path / "other.toml"
+    other.write_text(spec.read_text().replace('"t"', '"other"'))
+    assert call("lock", str(other), env=store).code == 0
+    fleet = tmp_path / "fleet"
+    both = (str(spec), str(other), str(fleet))
+    assert call("render", *both, env=store).code == 2
+    done = call("render", *both, "--for", "bake", env=store)
+    assert done.code == 0, done.err
+    bake = json.loads((fleet / "docker-bake.json").read_text())
+    assert bake["group"]["default"]["targets"] == ["other", "t"]
+    assert bake["target"]["other"]["context"] == "other"
+    assert (fleet / "other" / "Dockerfile").exists()
+    twice = call("render", str(spec), str(spec), f"{fleet}2", "--for", "bake", env=store)
+    assert twice.code == 2
     with tarfile.open(fileobj=io.BytesIO((target / "1-copy" / "tree.tar").read_bytes())) as tar:
         assert tar.getnames() == ["app", "app/app.ini"]
     refused = call("build", str(spec), "--builder", "docker", "--record", env=store)

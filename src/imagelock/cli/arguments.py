@@ -149,7 +149,8 @@ def _render(commands: Commands, common: argparse.ArgumentParser) -> None:
         help="write a Dockerfile and its context, to build with an engine",
         epilog=EXIT_CODES,
     )
-    _lock_arguments(render)
+    render.add_argument("paths", nargs="+", metavar="SPEC|LOCK", help="several for bake alone")
+    render.add_argument("--lock", metavar="PATH", help="the lock file; default: beside the spec")
     render.add_argument("folder", metavar="DIR", help="not there yet, or empty")
     render.add_argument(
         "--for",

@@ -5,25 +5,26 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from imagelock.app.build import chosen_platforms, order_of
+from imagelock.app.build import order_of
 from imagelock.app.files import locate
 from imagelock.app.render import render
 from imagelock.cli.commands.common import make_context, parse_platforms
 from imagelock.cli.report import Report
-from imagelock.model.errors import ExitCode
+from imagelock.model.errors import ExitCode, UsageError
 
 
 def run(options: argparse.Namespace, report: Report) -> int:
     """Write the folder, and say how it is built."""
-    order = order_of(locate(options.path, lock=options.lock))
-    platforms = chosen_platforms(order.lock, parse_platforms(options.platform))
+    if options.lock is not None and len(options.paths) > 1:
+        raise UsageError("--lock goes with one spec", where="--lock")
+    orders = [order_of(locate(path, lock=options.lock)) for path in options.paths]
+    asked = parse_platforms(options.platform)
     context = make_context(report, offline=options.offline)
     target = Path(options.folder)
-    rendered = render(order, platforms, target, dialect=options.dialect, context=context)
+    rendered = render(orders, asked, target, dialect=options.dialect, context=context)
     report.value(
         {
-            "tag": order.tag,
-            "reference": order.reference,
+            "images": [{"tag": order.tag, "reference": order.reference} for order in orders],
             "folder": str(target),
             "for": options.dialect,
             "source_date_epoch": max(one.epoch for one in rendered),
