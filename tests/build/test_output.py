@@ -36,6 +36,7 @@ from imagelock.model.platform import DEFAULT_PLATFORM, Platform
 from imagelock.model.spec import BuilderChoice, CopyRule, ImageConfig
 from imagelock.registry.layout import LayoutSource
 from support.archives import wheel_of
+from support.wheels import wheel
 
 
 @pytest.fixture
@@ -355,3 +356,10 @@ def test_the_lock_chooses_the_compression(tiny: Site) -> None:
         wrong = replace(lock, roots=replace(lock.roots, builder=BuilderChoice(options=options)))
         with pytest.raises(UsageError, match="expected compression"):
             tiny.image(wrong, compression=None)
+
+
+def test_a_wheel_that_requires_more_than_its_lock_says_is_exit_5(tiny: Site) -> None:
+    lock = pip_lock(tiny, thing=wheel("thing", "1.0", ("evil>=1",)))
+    with pytest.raises(IntegrityError, match=r"requires evil>=1, which the lock does not say"):
+        tiny.image(lock)
+    assert tiny.image(pip_lock(tiny, thing=wheel("thing", "1.0", ("evil; os_name == 'nt'",))))

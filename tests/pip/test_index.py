@@ -358,3 +358,21 @@ def test_a_page_that_is_none(
     with pytest.raises(NetworkError) as caught:
         index.project(DEMO)
     assert caught.value.where == f"{server.url}/simple/demo/"
+
+
+def test_what_lies_beside_a_wheel_is_compared_with_the_wheel_once_it_is_at_hand(
+    server: LocalServer, store: Store, http: Http
+) -> None:
+    """The advertised metadata asks for less than the wheel does."""
+    data, told = wheel("demo", "1.0", ("evil",)), metadata_text("demo", "1.0")
+    more = {"core-metadata": {"sha256": sha256(told)}}
+    publish(server, ("demo-1.0-py3-none-any.whl", data, more))
+    server.routes["/files/demo-1.0-py3-none-any.whl.metadata"] = Answer(told)
+    with SimpleIndexes(store, http, [f"{server.url}/simple"]) as first:
+        assert only_metadata(first).requires_dist == ()
+    store.add_bytes(data)
+    with (
+        SimpleIndexes(store, http, [f"{server.url}/simple"]) as second,
+        pytest.raises(IntegrityError, match="its own Requires-Dist is"),
+    ):
+        only_metadata(second)

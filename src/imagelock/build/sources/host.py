@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -111,10 +112,17 @@ class HostBuild:
         return (target / name / "METADATA").read_bytes()
 
     def _said(self, hook: Callable[[], T]) -> T:
-        from pyproject_hooks import BackendUnavailable, HookMissing, UnsupportedOperation
+        from pyproject_hooks import (
+            BackendUnavailable,
+            HookMissing,
+            UnsupportedOperation,
+        )
 
         try:
-            return hook()
+            # A backend's warnings are for the project's maintainers.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return hook()
         except subprocess.CalledProcessError as error:
             reason = f"its build backend failed:\n{str(error.output)[-_TAIL:].strip()}"
         except subprocess.TimeoutExpired:
