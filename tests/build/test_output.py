@@ -362,4 +362,4 @@ def test_a_wheel_that_requires_more_than_its_lock_says_is_exit_5(tiny: Site) -> 
     lock = pip_lock(tiny, thing=wheel("thing", "1.0", ("evil>=1",)))
     with pytest.raises(IntegrityError, match=r"requires evil>=1, which the lock does not say"):
         tiny.image(lock)
-    assert tiny.image(pip_lock(tiny, thing=wheel("thing", "1.0", ("evil; os_name == 'nt'",))))
+    tiny.image(pip_lock(tiny, thing=wheel("thing", "1.0", ("evil; os_name == 'nt'",))))

@@ -23,7 +23,7 @@ from imagelock.model.platform import Platform
 from support.example_lock import example_lock
 
 GOLDEN = Path(__file__).parent / "golden"
-TAG = "2f1cedc153d1e41c0a815d64501ab9cd"
+TAG = "d3c4151bafedba218091cd2a06957f8c"
 
 
 def test_the_file() -> None:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import pytest
 from inline_snapshot import snapshot
 
+from imagelock.model.errors import SpecError
 from imagelock.model.spec import RequirementsFile
 from imagelock.spec import parse_spec
-from imagelock.spec.other_locks import is_lock_file
+from imagelock.spec.other_locks import is_lock_file, read_lock_file
 from support.other_locks import DATA, LOCKS
 
 
-def taken_over(tool: str) -> RequirementsFile:
-    text = f'[base]\nimage = "a"\n[pip]\nrequirements = ["{LOCKS[tool]}"]\n'
+def taken_over(tool: str, chosen: str = "") -> RequirementsFile:
+    item = f'{{ path = "{LOCKS[tool]}", {chosen} }}' if chosen else f'"{LOCKS[tool]}"'
+    text = f'[base]\nimage = "a"\n[pip]\nrequirements = [{item}]\n'
     spec = parse_spec(
         text.encode(), source="a.toml", read_file=lambda name: (DATA / tool / name).read_bytes()
     )
@@ -57,6 +59,70 @@ def test_uv() -> None:
             "werkzeug==3.1.3",
         )
     )
+
+
+def test_extras_and_groups_of_uv_are_there_where_they_are_chosen() -> None:
+    plain, both = taken_over("uv"), taken_over("uv", 'extras = ["Plot"], groups = ["dev"]')
+    assert set(both.requirements) - set(plain.requirements) == {"attrs", "iniconfig"}
+    names = {line.partition("=")[0] for line in set(both.constraints) - set(plain.constraints)}
+    assert names == {"attrs", "iniconfig"}
+    assert (both.extras, both.groups) == (("plot",), ("dev",))
+    with pytest.raises(SpecError, match="expected the extra 'no', there is plot"):
+        taken_over("uv", 'extras = ["no"]')
+    with pytest.raises(SpecError, match=r"expected a uv\.lock to choose extras"):
+        taken_over("poetry-2", 'groups = ["dev"]')
+    with pytest.raises(SpecError, match="unknown key"):
+        taken_over("uv", 'extra = ["plot"]')
+
+
+WORKSPACE = """\
+version = 1
+requires-python = ">=3.11"
+[manifest]
+members = ["demo", "member"]
+overrides = [{ name = "idna", specifier = "<4" }]
+[[package]]
+name = "demo"
+version = "1"
+source = { virtual = "." }
+dependencies = [{ name = "member" }, { name = "tool" }, { name = "wheel-by-url" }]
+[package.metadata]
+requires-dist = [{ name = "member", editable = "packages/member" }, { name = "tool", git = "x" }]
+[[package]]
+name = "member"
+version = "2"
+source = { editable = "packages/member" }
+dependencies = [{ name = "idna" }]
+[[package]]
+name = "tool"
+version = "3"
+source = { git = "https://h/tool.git?subdirectory=py&rev=main#COMMIT" }
+[[package]]
+name = "wheel-by-url"
+version = "4"
+source = { url = "https://h/wheel_by_url-4-py3-none-any.whl" }
+[[package]]
+name = "idna"
+version = "3.7"
+source = { registry = "https://pypi.org/simple" }
+wheels = [{ url = "https://h/idna-3.7-py3-none-any.whl", hash = "sha256:HASH" }]
+""".replace("HASH", "0" * 64).replace("COMMIT", "0123456789" * 4)
+
+
+def test_members_of_a_workspace_and_what_has_a_place_of_its_own() -> None:
+    taken = read_lock_file(
+        "app/uv.lock", WORKSPACE, source="app/uv.lock", read_beside=lambda name: name
+    )
+    assert taken.requirements == (
+        "member",
+        "member @ ./app/packages/member",
+        "tool",
+        "tool @ git+https://h/tool.git@0123456789012345678901234567890123456789#subdirectory=py",
+        "wheel-by-url",
+        "wheel-by-url @ https://h/wheel_by_url-4-py3-none-any.whl",
+    )
+    assert taken.constraints == ("idna==3.7",)
+    assert taken.overrides == ("idna<4",)
 
 
 def test_pylock() -> None:

@@ -116,20 +116,6 @@ uv.lock:1:1: expected a project at the root of the workspace, got none
 """),
         ),
         (
-            UV + ROOT + IDNA.replace("registry =", "git ="),
-            snapshot("""\
-uv.lock:15:10: package[1].source: a package from 'git' is not supported yet
-  hint: put a wheel of it on an index, and depend on its version\
-"""),
-        ),
-        (
-            UV + ROOT + IDNA.replace("registry =", "editable ="),
-            snapshot("""\
-uv.lock:15:10: package[1].source: a package from a folder or file of the project is not supported yet
-  hint: bring it in with [[copy]], or put a wheel of it on an index, and depend on its version\
-"""),
-        ),
-        (
             UV + ROOT + IDNA.replace("https://pypi.org/simple", "../wheels"),
             snapshot(
                 "uv.lock:15:23: package[1].source.registry: a folder of wheels, '../wheels', is not supported yet"
@@ -178,13 +164,6 @@ uv.lock:18:1: package[2]: idna is locked in several versions (3.6, 3.7), and thi
             snapshot("""\
 uv.lock:10:18: package[0].metadata.requires-dist[0]: expected a requirement like 'numpy>=2', got 'idna three': expected semicolon (after name with no version specifier) or end
   hint: write one requirement an item\
-"""),
-        ),
-        (
-            UV + '[manifest]\noverrides = [{ name = "idna" }]\n' + ROOT + IDNA,
-            snapshot("""\
-uv.lock:4:13: manifest.overrides: a lock with overrides of uv is not supported yet
-  hint: export it as a requirements file, and repeat them in the spec\
 """),
         ),
         (

@@ -209,6 +209,9 @@ def normalise_spec(spec: Spec) -> Spec:
                         file,
                         requirements=_ordered(file.requirements),
                         constraints=_ordered(file.constraints),
+                        extras=_ordered(file.extras),
+                        groups=_ordered(file.groups),
+                        overrides=_ordered(file.overrides),
                         hashes=tuple(sorted((line, _ordered(of)) for line, of in file.hashes)),
                     )
                     for file in set(spec.pip.requirements)

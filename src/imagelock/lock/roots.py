@@ -89,6 +89,9 @@ REQUIREMENTS_FILE: Final = Table(
     Field("constraints", "constraints", LINES, "What it constrains."),
     Field("pinned", "pinned", Flag(), "Whether it is itself a lock."),
     Field("requires-python", "requires_python", LINE, "The Pythons that a lock is for."),
+    Field("extras", "extras", LINES, "The extras that were chosen of a lock."),
+    Field("groups", "groups", LINES, "The groups that were chosen of a lock."),
+    Field("overrides", "overrides", LINES, "What it puts in the place of other requirements."),
     Field("hashes", "hashes", Pairs(LINES), "The hashes that a line allows, by line."),
     identity=_path_of,
 )

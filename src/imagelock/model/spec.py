@@ -96,7 +96,9 @@ class RequirementsFile:
     ``requirements`` and ``constraints`` are normalised lines with the files they include
     folded in; ``pinned`` says that it was a lock (uv.lock, poetry.lock, pylock.toml).
     ``hashes`` are those a line allows, ``sha256:`` and 64 digits, for the lines that give any.
-    ``requires_python`` is the specifier of the Pythons that a lock was made for.
+    ``requires_python`` is the specifier of the Pythons that a lock was made for, ``overrides`` are
+    the requirements in it that replace what packages ask for. ``extras`` and ``groups`` of the
+    locked project were chosen besides what it always needs.
     """
 
     path: str
@@ -105,6 +107,9 @@ class RequirementsFile:
     pinned: bool = False
     hashes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     requires_python: str = ""
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
@@ -144,6 +149,12 @@ class PipSpec:
         """The requirements of the spec and of its files, sorted and without doubles."""
         listed = (line for file in self.requirements for line in file.requirements)
         return tuple(sorted({*self.packages, *listed}))
+
+    @property
+    def all_overrides(self) -> tuple[str, ...]:
+        """The overrides of the spec and of the locks it takes over, sorted and without doubles."""
+        listed = (line for file in self.requirements for line in file.overrides)
+        return tuple(sorted({*self.overrides, *listed}))
 
     @property
     def all_constraints(self) -> tuple[str, ...]:

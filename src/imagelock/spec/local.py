@@ -45,7 +45,7 @@ def with_local_content(
     source: str,
 ) -> PipSpec:
     """The table with all that is local in its final form. SpecError names what cannot be read."""
-    lines = {*pip.all_requirements, *pip.overrides}
+    lines = {*pip.all_requirements, *pip.all_overrides}
     folders = (pip.index, *pip.extra_indexes, *pip.find_links)
     if not any(_is_local_line(line) for line in lines) and not any(
         item.startswith("file:") for item in folders
@@ -63,7 +63,7 @@ def with_local_content(
         extra_indexes=tuple(map(maker.place, pip.extra_indexes)),
         find_links=tuple(map(maker.place, pip.find_links)),
     )
-    return replace(made, local=maker.content({*made.all_requirements, *made.overrides}))
+    return replace(made, local=maker.content({*made.all_requirements, *made.all_overrides}))
 
 
 def _is_local_line(line: str) -> bool:
@@ -94,6 +94,7 @@ class _Maker:
         return replace(
             file,
             requirements=self.all(file.requirements),
+            overrides=self.all(file.overrides),
             hashes=tuple(sorted((self.line(line), hashes) for line, hashes in file.hashes)),
         )
 

@@ -14,6 +14,7 @@ from imagelock.spec.document import decode_text, parse_document
 from imagelock.spec.findings import Finding, key_path_text, place_findings
 from imagelock.spec.key_files import with_keys
 from imagelock.spec.local import LocalFiles, with_local_content
+from imagelock.spec.other_locks.choosing import Choosing
 from imagelock.spec.reader import Reader
 from imagelock.spec.requirements import RequirementsReader
 from imagelock.spec.requirements_options import with_options
@@ -103,8 +104,10 @@ def _by_key_path(findings: list[Finding], source: str) -> tuple[Problem, ...]:
     )  # fmt: skip
 
 
-def _named_alone(path: str) -> RequirementsFile:
-    return RequirementsFile(path=str(RELATIVE_PATH.apply(path)))
+def _named_alone(path: str, choosing: Choosing) -> RequirementsFile:
+    return RequirementsFile(
+        path=str(RELATIVE_PATH.apply(path)), extras=choosing.extras, groups=choosing.groups
+    )
 
 
 def _default_name(source: str) -> object:

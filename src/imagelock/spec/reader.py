@@ -11,12 +11,14 @@ from typing import Any, Final, assert_never
 from imagelock.model import spec as model
 from imagelock.model.errors import SpecError
 from imagelock.spec.findings import Finding, quoted
+from imagelock.spec.other_locks.choosing import Choosing
 from imagelock.spec.positions import KeyPath
 from imagelock.spec.rule import Rule, RuleBroken
 from imagelock.spec.rules_apt import check_components
 from imagelock.spec.rules_builder import check_builder_options, check_entry
 from imagelock.spec.rules_conda import check_channels
 from imagelock.spec.rules_gpu import with_driver, with_pytorch_index
+from imagelock.spec.rules_pip import PIP_NAME
 from imagelock.spec.rules_text import check_tag_format
 from imagelock.spec.shapes import (
     Choice,
@@ -76,7 +78,9 @@ class Reader:
     problems in the file and RuleBroken when there is no reading it.
     """
 
-    def __init__(self, read_requirements: Callable[[str], model.RequirementsFile]) -> None:
+    def __init__(
+        self, read_requirements: Callable[[str, Choosing], model.RequirementsFile]
+    ) -> None:
         self.findings: list[Finding] = []
         self._read_requirements = read_requirements
 
@@ -154,17 +158,33 @@ class Reader:
 
     def _files(self, shape: Files, value: object, path: KeyPath) -> object:
         def read(item: object, at: KeyPath) -> object:
+            if isinstance(item, dict):
+                return self._chosen(shape, item, at)
             name = self._text(shape.rule, item, at)
-            return self._file(name, at) if isinstance(name, str) else name
+            return self._file(name, at, Choosing()) if isinstance(name, str) else name
 
         items = self._items(value, path, read)
         if isinstance(items, _Invalid):
             return _INVALID
         return tuple(sorted(dict.fromkeys(items), key=lambda file: file.path))
 
-    def _file(self, name: str, path: KeyPath) -> object:
+    def _chosen(self, shape: Files, item: dict[str, object], path: KeyPath) -> object:
+        """A lock, with the extras and groups that are wanted of it."""
+        for key in item.keys() - {"path", "extras", "groups"}:
+            hint = unknown_key_hint(key, path, ("path", "extras", "groups"))
+            self._found((*path, key), "unknown key", hint, at="key")
+            return _INVALID
+        name = self._text(shape.rule, item.get("path", ""), (*path, "path"))
+        names = Texts(PIP_NAME, ordered=False, repeats=False, needed=False)
+        extras = self._texts(names, item.get("extras", []), (*path, "extras"))
+        groups = self._texts(names, item.get("groups", []), (*path, "groups"))
+        if isinstance(name, str) and isinstance(extras, tuple) and isinstance(groups, tuple):
+            return self._file(name, path, Choosing(extras=extras, groups=groups))
+        return _INVALID
+
+    def _file(self, name: str, path: KeyPath, choosing: Choosing) -> object:
         try:
-            return self._read_requirements(name)
+            return self._read_requirements(name, choosing)
         except RuleBroken as error:
             return self._broken(error, path)
         except SpecError as error:

@@ -19,6 +19,7 @@ from imagelock.spec.document import LARGEST_FILE, LARGEST_LOCK, decode_text
 from imagelock.spec.findings import quoted
 from imagelock.spec.logical_lines import LogicalLine, logical_lines
 from imagelock.spec.other_locks import is_lock_file, read_lock_file
+from imagelock.spec.other_locks.choosing import NOTHING, Choosing
 from imagelock.spec.requirements_options import (
     IS_SO_ANYWAY,
     Option,
@@ -74,15 +75,20 @@ class RequirementsReader:
             dict.fromkeys(item for path in sorted(self._options) for item in self._options[path])
         )
 
-    def read(self, path: str) -> RequirementsFile:
+    def read(self, path: str, choosing: Choosing = NOTHING) -> RequirementsFile:
         """The file's content with its includes folded in.
 
-        Raise RuleBroken when the file cannot be read, SpecError for problems in it.
+        ``choosing`` is what is wanted of a lock. Raise RuleBroken when the file cannot be read,
+        SpecError for problems in it.
         """
+        if choosing.anything and posixpath.basename(path) != "uv.lock":
+            msg = f"expected a uv.lock to choose extras and groups of, got {quoted(path)}"
+            raise RuleBroken(msg, hint="export what you want of it as a requirements file")
         if is_lock_file(path):
             return read_lock_file(
                 path,
                 self._content(path, largest=LARGEST_LOCK),
+                choosing=choosing,
                 source=self._shown(path),
                 read_beside=lambda name: self._content(
                     posixpath.join(posixpath.dirname(path), name)

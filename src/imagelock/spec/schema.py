@@ -59,7 +59,7 @@ def _schema(shape: Shape) -> Schema:
         case Texts():
             schema = _array(_string(shape.rule)) | ({"minItems": 1} if shape.needed else {})
         case Files():
-            schema = _array(_string(shape.rule))
+            schema = _array({"oneOf": [_string(shape.rule), _chosen(shape)]})
         case Pairs():
             schema = _pairs(shape)
         case Table():
@@ -71,6 +71,17 @@ def _schema(shape: Shape) -> Schema:
         case _:
             assert_never(shape)
     return schema
+
+
+def _chosen(shape: Files) -> Schema:
+    """A lock, and what is wanted of it."""
+    names = _array({"type": "string"})
+    return {
+        "type": "object",
+        "properties": {"path": _string(shape.rule), "extras": names, "groups": names},
+        "required": ["path"],
+        "additionalProperties": False,
+    }
 
 
 def _string(rule: Rule) -> Schema:

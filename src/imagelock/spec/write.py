@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
-from imagelock.model.spec import Base, Spec
+from imagelock.model.spec import Base, RequirementsFile, Spec
 from imagelock.model.toml import field_lines, has_header, headed
 from imagelock.spec.rules_gpu import without_driver
 from imagelock.spec.shapes import (
@@ -64,6 +64,13 @@ def spec_text(spec: Spec) -> str:
     return document_text(spec_document(spec))
 
 
+def _file(file: RequirementsFile) -> object:
+    """A file's path, or a table with what is wanted of a lock."""
+    chosen = {"extras": list(file.extras), "groups": list(file.groups)}
+    kept = {key: names for key, names in chosen.items() if names}
+    return {"path": file.path, **kept} if kept else file.path
+
+
 def _table(shape: Table, value: object) -> Document:
     defaults = {field.name: field.default for field in dataclasses.fields(shape.model)}
     document: Document = {}
@@ -86,7 +93,7 @@ def _written(shape: Shape, value: Any) -> Any:  # noqa: ANN401, PLR0911 (TOML of
         case Texts():
             return [str(item) for item in value]
         case Files():
-            return [file.path for file in value]
+            return [_file(file) for file in value]
         case Pairs():
             return dict(value)
         case Table():

@@ -126,7 +126,7 @@ def pip_section(
                     (installed or {}).get(platform, {}),
                     spec.all_requirements,
                     constraints=spec.all_constraints,
-                    overrides=spec.overrides,
+                    overrides=spec.all_overrides,
                     target=targets[platform],
                     index=index,
                     policy=pip_policy(spec, platform, context.now, options, previous),
@@ -206,8 +206,8 @@ def kept_files(
     """The locked files of URLs that the spec names as before: a branch does not move by itself."""
     if previous is None:
         return {}
-    before = {*previous.roots.pip.all_requirements, *previous.roots.pip.overrides}
-    same = before & {*spec.all_requirements, *spec.overrides}
+    before = {*previous.roots.pip.all_requirements, *previous.roots.pip.all_overrides}
+    same = before & {*spec.all_requirements, *spec.all_overrides}
     urls = {item.name: item.url for item in map(parse, same) if item.url and not is_local(item.url)}
     return {
         urls[pin.name]: _locked(pin, previous.archives)

@@ -66,7 +66,7 @@ class Agreement:
     @cached_property
     def _overrides(self) -> dict[PipName, list[Parsed]]:
         found: dict[PipName, list[Parsed]] = {}
-        for line in self.lock.roots.pip.overrides:
+        for line in self.lock.roots.pip.all_overrides:
             item = parse(line)
             found.setdefault(item.name, []).append(item)
         return found

@@ -127,7 +127,7 @@ def _constraints_against(kind: str, name: str, version: str, lock: Lock) -> Iter
     from packaging.utils import canonicalize_name
 
     pip = lock.roots.pip
-    for word, entries in (("constraint", pip.all_constraints), ("override", pip.overrides)):
+    for word, entries in (("constraint", pip.all_constraints), ("override", pip.all_overrides)):
         for entry in entries:
             try:
                 wanted = Requirement(entry)

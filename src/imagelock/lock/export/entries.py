@@ -86,6 +86,6 @@ def pythons_of(lock: Lock, platforms: Iterable[Platform]) -> tuple[str, ...]:
 
 def _direct_names(lock: Lock) -> Iterator[PipName]:
     """The projects that the spec takes from URLs."""
-    for line in (*lock.roots.pip.all_requirements, *lock.roots.pip.overrides):
+    for line in (*lock.roots.pip.all_requirements, *lock.roots.pip.all_overrides):
         if match := _DIRECT.match(line):
             yield pip_name(match[1])

@@ -8,11 +8,13 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from imagelock.model.errors import Problem, SpecError
 from imagelock.model.spec import RequirementsFile
 from imagelock.spec.document import parse_document
+from imagelock.spec.other_locks.choosing import NOTHING, Choosing
 
 LOCK_FILES: Final = ("Pipfile.lock", "pdm.lock", "poetry.lock", "uv.lock")
 """Beside these, ``pylock.toml`` and ``pylock.NAME.toml``."""
@@ -27,12 +29,18 @@ def is_lock_file(path: str) -> bool:
 
 
 def read_lock_file(
-    path: str, text: str, *, source: str, read_beside: Callable[[str], str]
+    path: str,
+    text: str,
+    *,
+    source: str,
+    read_beside: Callable[[str], str],
+    choosing: Choosing = NOTHING,
 ) -> RequirementsFile:
     """A lock as the resolver's input. ``source`` is the path that messages name.
 
-    ``read_beside`` gives the text of a file in the lock's folder, or raises RuleBroken. Raise
-    SpecError with every problem, each with its place.
+    ``choosing`` is what is wanted of a uv.lock besides. ``read_beside`` gives the text of a file
+    in the lock's folder, or raises RuleBroken. Raise SpecError with every problem, each with its
+    place.
     """
     from imagelock.spec.other_locks.by_groups import read_pdm, read_poetry
     from imagelock.spec.other_locks.pins import requirements_file
@@ -53,7 +61,7 @@ def read_lock_file(
     try:
         match posixpath.basename(path):
             case "uv.lock":
-                taken = read_uv(sheet)
+                taken = read_uv(sheet, choosing, folder=posixpath.dirname(path))
             case "poetry.lock":
                 taken = read_poetry(sheet, open_beside)
             case "pdm.lock":
@@ -65,7 +73,8 @@ def read_lock_file(
     except WrongLockError as error:
         sheet.findings.append(error.finding)
         raise SpecError(sheet.problems()) from None
-    return requirements_file(path, taken, sheet)
+    made = requirements_file(path, taken, sheet)
+    return replace(made, extras=choosing.extras, groups=choosing.groups)
 
 
 def _json(text: str, source: str) -> dict[str, object]:

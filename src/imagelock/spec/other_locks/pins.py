@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -44,6 +44,7 @@ class Taken:
     requirements: tuple[str, ...]
     pins: tuple[Pin, ...]
     requires_python: str = ""
+    overrides: tuple[str, ...] = ()
 
 
 def requirements_file(path: str, taken: Taken, sheet: Sheet) -> RequirementsFile:
@@ -74,17 +75,26 @@ def requirements_file(path: str, taken: Taken, sheet: Sheet) -> RequirementsFile
         pinned=True,
         hashes=tuple((line, tuple(sorted(values))) for line, values in sorted(hashes.items())),
         requires_python=pythons,
+        overrides=tuple(sorted(set(taken.overrides))),
     )
 
 
 def _check_complete(taken: Taken, sheet: Sheet) -> None:
     """What is required on every target must be locked: a lock may be behind its project."""
-    locked = {pin.name for pin in taken.pins}
+    locked = {pin.name for pin in taken.pins} | set(_direct_names(taken.requirements))
     for line in taken.requirements:
         match = _NAME.match(line)
         if match and match[0] not in locked and ";" not in line and not sheet.findings:
             with sheet.collecting():
                 raise not_held(sheet.root, match[0])
+
+
+def _direct_names(lines: Iterable[str]) -> Iterator[PipName]:
+    """The projects that requirements name by their place."""
+    for line in lines:
+        match = _NAME.match(line)
+        if match and " @ " in line:
+            yield PipName(match[0])
 
 
 def _pythons(root: Node, text: str) -> str:
