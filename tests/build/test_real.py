@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from build.conftest import Site
+from build.images import in_image
 from imagelock.app.context import Context, ResolveOptions
 from imagelock.app.lock import resolve_lock
 from imagelock.build.oci.builder import BuildContext, OciBuilder
@@ -150,3 +152,14 @@ def test_the_contents_are_read_without_unpacking() -> None:
     found = contents.find("/bin/sh")
     assert found is not None
     assert found.kind is Kind.FILE
+
+
+def test_tex_makes_its_format_on_first_use_and_finds_its_fonts(tmp_path: Path) -> None:
+    lock, context = locked(("texlive-base",))
+    made = OciBuilder().images(lock, [], context=context)[0]
+    site = Site(folder=tmp_path, base=tmp_path, store=context.store)
+    said = in_image(
+        site, made, r"cd /tmp && printf 'Hello\\bye\n' > a.tex && pdftex a.tex 2>&1 && ls a.pdf"
+    )
+    assert "cmr10.pfb" in said
+    assert said.endswith("a.pdf\n")

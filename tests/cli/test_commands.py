@@ -300,6 +300,12 @@ def test_fetch_then_a_plan_of_the_build(here: Path) -> None:
     assert ok("build", "image.lock", "--dry-run").out.startswith(f"would build small:{tag}\n")
     plan = value("build", "image.lock", "--dry-run")
     assert (plan["tag"], plan["reference"]) == (tag, f"small:{tag}")
+    assert (plan["push"], plan["reproducible"]) == (False, True)
+    empty = {"IMAGELOCK_STORE": str(here / "empty")}
+    shown = ok("build", "image.lock", "--dry-run", "--output", "oci:out", env=empty).out
+    assert f"would fetch {artifacts} artifacts, " in shown
+    assert shown.endswith("would write oci:out\n")
+    shutil.rmtree(here / "empty", ignore_errors=True)
     assert sum(s["artifacts"] for s in plan["images"][0]["steps"]) == artifacts  # type: ignore[index]  # JSON
     assert call("build", "image.lock", "--dry-run", "--platform", "linux/arm64").code == 2
     assert call("build", "image.lock", "--builder", "nope", "--output", "oci:out").code == 2

@@ -36,14 +36,14 @@ def run(options: argparse.Namespace, report: Report) -> int:
     located = locate(options.path, lock=options.lock)
     order = order_of(located)
     platforms = chosen_platforms(order.lock, parse_platforms(options.platform))
-    if options.dry_run:
-        _show_plan(order, platforms, report)
-        return ExitCode.DONE
     if not order.lock.reproducible:
         report.note(NOT_REPRODUCIBLE)
     context = make_context(report, offline=options.offline)
     _refuse_other_digests(options, order)
     output, push = _output(options, context, order)
+    if options.dry_run:
+        _show_plan(order, platforms, report, context=context, output=output, push=push)
+        return ExitCode.DONE
     unlike: list[Difference] = []
     arrived: list[int] = []
     result = build(
@@ -203,17 +203,37 @@ def _image_json(image: BuiltImage) -> dict[str, object]:
     }
 
 
-def _show_plan(order: BuildOrder, platforms: tuple[Platform, ...], report: Report) -> None:
+def _show_plan(
+    order: BuildOrder,
+    platforms: tuple[Platform, ...],
+    report: Report,
+    *,
+    context: Context,
+    output: str,
+    push: bool,
+) -> None:
+    """What a build would do: its steps, what it would fetch, and where the image would go."""
     listed = plans(order, platforms)
+    wanted = {artifact.sha256: artifact for plan in listed for artifact in plan.artifacts}
+    missing = [item for key, item in wanted.items() if context.store.find(key) is None]
+    size = sum(item.size for item in missing)
     report.value(
         {
             "tag": order.tag,
             "reference": order.reference,
+            "reproducible": order.lock.reproducible,
+            "output": output,
+            "push": push,
+            "fetch": {"artifacts": len(missing), "size": size},
             "images": [
                 {
                     "platform": str(plan.platform),
                     "steps": [
-                        {"title": step.title, "artifacts": len(step.artifacts)}
+                        {
+                            "title": step.title,
+                            "artifacts": len(step.artifacts),
+                            "runs_code": step.runs_code,
+                        }
                         for step in plan.steps
                     ],
                 }
@@ -225,6 +245,10 @@ def _show_plan(order: BuildOrder, platforms: tuple[Platform, ...], report: Repor
     for plan in listed:
         report.line(f"{plan.platform}")
         for step in plan.steps:
-            size = sum(artifact.size for artifact in step.artifacts) / _MEGABYTE
-            files = f"{len(step.artifacts)} artifacts, {size:.1f} MB" if step.artifacts else ""
-            report.line(f"  {step.title}" + (f"  ({files})" if files else ""))
+            bytes_read = sum(artifact.size for artifact in step.artifacts) / _MEGABYTE
+            count = len(step.artifacts)
+            files = f"  ({count} artifacts, {bytes_read:.1f} MB)" if count else ""
+            report.line(f"  {step.title}{files}")
+    report.line(f"would fetch {len(missing)} artifacts, {size / _MEGABYTE:.1f} MB")
+    where = "load it into the engine" if output == "docker" else f"write {output}"
+    report.line(f"would {where}" + (f" and push {order.reference}" if push else ""))
