@@ -21,6 +21,7 @@ from imagelock.app.sections.apt import (
 from imagelock.app.sections.apt_sources import base_sources, default_sources, spec_sources
 from imagelock.app.sections.apt_suites import Suites, open_suites, wanted_suites
 from imagelock.app.sections.base import base_section, contents_of_pins
+from imagelock.app.sections.base_venv import venv_python
 from imagelock.app.sections.python import python_roots
 from imagelock.fetch.debian.index import Wanted
 from imagelock.model.base import BaseContents
@@ -97,7 +98,7 @@ class PlatformPackages:
                 self.spec.python,
                 base.contents,
                 self._candidate,
-                executable=self.spec.pip.python_exec,
+                executable=self.named_python,
             )
         if not (self.spec.apt.packages or roots):
             return AptSection(installed=base.installed)
@@ -119,6 +120,14 @@ class PlatformPackages:
             spec_folder=self.spec_folder,
             suites=self.suites,
         )
+
+    @property
+    def named_python(self) -> str | None:
+        """The interpreter that the spec names, or that of the base's environment for packages."""
+        spec = self.spec
+        if spec.pip.python_exec is not None or not spec.has_pip or spec.has_conda:
+            return spec.pip.python_exec
+        return venv_python(self.base.contents)
 
     @cached_property
     def suites(self) -> Suites:

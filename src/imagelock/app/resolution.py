@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from imagelock.app.context import Context, ResolveOptions
 from imagelock.app.packages import PlatformPackages, pins_for, target_of
 from imagelock.app.sections.apt import AptSection
+from imagelock.app.sections.base_venv import installed_in_venv, is_in_venv
 from imagelock.app.sections.conda import CondaSections, conda_python
 from imagelock.app.sections.python import python_section
 from imagelock.lock import Section
@@ -77,7 +79,7 @@ class Resolution:
                 target = self._resolve_packages(platform, packages[platform], conda)
                 if target is not None:
                     targets[platform] = target
-        self._resolve_pip(platforms, targets)
+        self._resolve_pip(packages, targets)
 
     def keep(self, platforms: tuple[Platform, ...]) -> None:
         """Keep every pin of these platforms as it was."""
@@ -171,7 +173,7 @@ class Resolution:
                 base.contents,
                 packages.pins,
                 platform,
-                executable=self.spec.pip.python_exec,
+                executable=packages.named_python,
             )
             self.pythons.append(python)
         return base.pin
@@ -216,13 +218,15 @@ class Resolution:
         self.pip_builds += pins_for(self.previous.pip_builds, platform)
 
     def _resolve_pip(
-        self, platforms: tuple[Platform, ...], targets: dict[Platform, PythonTarget]
+        self,
+        packages: Mapping[Platform, PlatformPackages],
+        targets: dict[Platform, PythonTarget],
     ) -> None:
         if not self.spec.has_pip:
             return
         if Section.PIP not in self.sections:
             assert self.previous is not None
-            for platform in platforms:
+            for platform in packages:
                 self._keep_pip(platform)
             return
         from imagelock.app.sections.gpu import bounded
@@ -235,16 +239,32 @@ class Resolution:
             options=self.options,
             previous=self.previous,
             folder=self.spec_folder,
-            installed=self._installed(platforms),
+            installed=self._installed(packages),
         )
         self.archives.update(section.archives)
         self.pip += section.pins
         self.pip_builds += section.builds
 
     def _installed(
+        self, packages: Mapping[Platform, PlatformPackages]
+    ) -> dict[Platform, dict[PipName, Installed]]:
+        """The Python distributions that conda or the base's environment brings, by platform."""
+        joined = {
+            platform: installed_in_venv(item.base.contents, item.base.pin.reference)
+            for platform, item in packages.items()
+            if self._joins_venv(platform)
+        }
+        return joined or self._installed_by_conda(tuple(packages))
+
+    def _joins_venv(self, platform: Platform) -> bool:
+        """Whether pip packages go into an environment of the base."""
+        if self.spec.pip.python_exec is not None:
+            return False
+        return any(platform in p.platforms and is_in_venv(p.executable) for p in self.pythons)
+
+    def _installed_by_conda(
         self, platforms: tuple[Platform, ...]
     ) -> dict[Platform, dict[PipName, Installed]]:
-        """The Python distributions that conda brings, by platform."""
         own = [pin for pin in self.conda if set(pin.platforms) & set(platforms)]
         if not own:
             return {}

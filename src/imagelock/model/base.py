@@ -63,8 +63,9 @@ class BaseContents:
     in a base without dpkg; with ``dpkg_usable`` False packages are listed but dpkg itself is
     not there to install more. ``pythons`` come in the order of the image's PATH.
     ``extended_states`` is apt's file of what was installed automatically. ``has_venv``: there is
-    a virtual environment where an image's pip packages go; ``has_conda``: one of conda's where
-    its conda packages go.
+    a virtual environment where an image's pip packages go, and ``venv_packages`` are the headers of
+    the METADATA of what is installed in it (core metadata specification), by path. ``has_conda``:
+    there is an environment of conda's where its packages go.
     """
 
     libc: str | None
@@ -79,3 +80,4 @@ class BaseContents:
     merged_usr: bool = False
     has_venv: bool = False
     has_conda: bool = False
+    venv_packages: tuple[bytes, ...] = ()

@@ -28,7 +28,8 @@ def pip_steps(lock: Lock, platform: Platform) -> Iterator[AnyStep]:
         return
     # An interpreter of the base that was named is installed into itself, without a venv.
     prefix = "" if lock.roots.pip.python_exec else VENV
-    if prefix:
+    # The environment of a base is added to as it is.
+    if prefix and not python.executable.startswith(f"{VENV}/"):
         yield VenvStep(
             title=f"venv: Python {python.version}",
             key=step_key("venv", lock.recipe, python=_python_inputs(python), prefix=prefix),

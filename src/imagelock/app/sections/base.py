@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from imagelock.app.context import Context, ResolveOptions
+from imagelock.app.sections.base_venv import check_venv
 from imagelock.model.base import BaseContents
 from imagelock.model.errors import NoSolution, UsageError
 from imagelock.model.image import BaseImage, Descriptor
@@ -36,7 +37,7 @@ __all__ = [
     "image_source",
 ]
 
-_RECORDS: Final = "base-contents-4"
+_RECORDS: Final = "base-contents-5"
 _PARALLEL: Final = 4
 
 
@@ -59,8 +60,9 @@ def base_section(
 ) -> BaseSection:
     """Pin an image, layout or spec base. NotFound when it has nothing for the platform.
 
-    UsageError when pip or conda packages are asked for on a base that has an environment where
-    theirs would go: two sets of packages in one folder are neither.
+    UsageError when packages are asked for on a base that has an environment where theirs would
+    go, and they cannot join those in it: conda's never, pip's where it has no Python or theirs is
+    conda's.
     """
     kind, reference = _asked(spec)
     source = image_source(kind, context=context, folder=spec_folder)
@@ -72,13 +74,7 @@ def base_section(
         _check_age(reference, image, options.as_of)
     contents = contents_of_image(source, reference, digest, platform, context=context, image=image)
     if spec.has_pip and spec.pip.python_exec is None and contents.has_venv:
-        from imagelock.plan.pip import VENV
-
-        raise UsageError(
-            f"the base has a virtual environment at {VENV} already",
-            where=f"base: {reference}",
-            hint="put the pip packages of both images into one spec",
-        )
+        check_venv(contents, reference, conda=spec.has_conda)
     if spec.has_conda and contents.has_conda:
         raise UsageError(
             f"the base has a conda environment at {CONDA_PREFIX} already",

@@ -38,6 +38,8 @@ _PYTHON_VERSION: Final = re.compile(rb"(?<=\0)3\.\d{1,2}\.\d{1,3}(?:(?:a|b|rc)\d
 _GLIBC_VERSION: Final = re.compile(rb"stable release version (2\.\d{1,3})")
 _MUSL_VERSION: Final = re.compile(rb"(?<=\0)1\.\d{1,2}\.\d{1,3}(?=[\0-])")
 
+_VENV_METADATA: Final = r"opt/venv/lib/python3\.\d+/site-packages/[^/]+\.dist-info/METADATA"
+
 _RULES: Final = (
     _Rule(r"var/lib/dpkg/status", limit=64 * _MIB),
     _Rule(r"var/lib/dpkg/status\.d/[^/]+(?<!\.md5sums)", limit=_MIB),
@@ -50,6 +52,7 @@ _RULES: Final = (
     _Rule(r"(?:etc|usr|opt|var)/.+\.(?:gpg|asc|pgp)", limit=_MIB // 2, or_none=True),
     _Rule(r"(?:usr/)?bin/dpkg"),
     _Rule(r"(?:.+/)?pyvenv\.cfg"),
+    _Rule(_VENV_METADATA, limit=4 * _MIB, or_none=True),
     _Rule(r"(?:.+/)?bin/python3\.\d+", search=_PYTHON_VERSION),
     _Rule(r"(?:.+/)?lib(?:64)?/(?:[^/]+/)?libpython3\.\d+\.so\.1\.0", search=_PYTHON_VERSION),
     _Rule(r"(?:.+/)?include/python3\.\d+/patchlevel\.h", limit=_MIB),

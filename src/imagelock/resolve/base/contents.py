@@ -60,7 +60,17 @@ def contents_of_tree(tree: Tree, *, environment: Mapping[str, str]) -> BaseConte
         merged_usr=tree.resolve("lib") == "usr/lib",
         has_venv=tree.file("opt/venv/pyvenv.cfg") is not None,
         has_conda=tree.file("opt/conda/conda-meta/history") is not None,
+        venv_packages=_venv_packages(tree),
     )
+
+
+def _venv_packages(tree: Tree) -> tuple[bytes, ...]:
+    found = sorted(
+        (path, file.data)
+        for path, file in tree.files()
+        if path.startswith("opt/venv/") and path.endswith(".dist-info/METADATA") and file.data
+    )
+    return tuple(data.replace(b"\r\n", b"\n").partition(b"\n\n")[0] for _path, data in found)
 
 
 def contents_of_pins(pins: tuple[AptPin, ...]) -> BaseContents:

@@ -42,6 +42,7 @@ def _contents(table: dict[str, Any]) -> BaseContents:
         merged_usr=table["merged_usr"],
         has_venv=table["has_venv"],
         has_conda=table["has_conda"],
+        venv_packages=tuple(base64.b64decode(item["base64"]) for item in table["venv_packages"]),
     )
 
 

@@ -25,10 +25,14 @@ _ALWAYS: Final = "1970-01-01T00:00:00Z"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """A Python distribution in the image; ``package`` says in messages who brings it."""
+    """A Python distribution in the image; ``package`` says in messages who brings it.
+
+    ``hint`` is what to do where its version is in the way; ``{name}`` stands for the project.
+    """
 
     metadata: CoreMetadata
     package: str
+    hint: str = "move the requirement on {name} to [conda], or ask there for another version of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,7 @@ def resolve_beside(
             raise NoSolution(
                 f"a wheel of {package.name} would lie over {installed[package.name].package}",
                 where="pip.packages",
-                hint=f"leave {package.name} to one of [pip] and [conda]",
+                hint=f"leave {package.name} out of one of the two",
             )
     wheels = tuple(item for item in found.packages if not is_installed(item.file))
     return replace(found, packages=wheels)
@@ -150,8 +154,7 @@ def _with_names(error: NoSolution, installed: Mapping[PipName, Installed]) -> No
     return NoSolution(
         "\n".join([error.message, *lines]),
         where=error.where,
-        hint=f"move the requirement on {named[0]} to [conda], "
-        f"or ask there for another version of it",
+        hint=installed[named[0]].hint.format(name=named[0]),
     )
 
 

@@ -97,10 +97,14 @@ def choose_python(
 
 
 def _named(pythons: Iterable[FoundPython], executable: str | None) -> tuple[FoundPython, ...]:
-    """Those called so; without a name all but those of virtual environments."""
+    """Those called so; without a name all but those of virtual environments.
+
+    The path of an environment's own is also a link to the interpreter below, which is not meant.
+    """
     if executable is None:
         return tuple(python for python in pythons if not python.venv)
-    return tuple(python for python in pythons if executable in {python.executable, *python.links})
+    called = [python for python in pythons if executable in {python.executable, *python.links}]
+    return tuple(sorted(called, key=lambda python: not python.venv))
 
 
 def _exact(name: str, available: Available) -> str | None:

@@ -56,7 +56,8 @@ def mount_overlay(
     ``upper`` the overlay is read-only.
     """
     os.chdir(trees)
-    layers = list(reversed(lower))
+    # The kernel refuses a folder twice; what is in the upper one hides all of the lower.
+    layers = list(dict.fromkeys(reversed(lower)))
     if not upper and len(layers) == 1:
         mount(layers[0], target, "", MS_BIND)
         mount("none", target, "", MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NODEV)
