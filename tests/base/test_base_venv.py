@@ -115,3 +115,27 @@ def test_what_is_read_of_a_base_is_kept_whole() -> None:
     assert {str(name): item.metadata.version for name, item in found.items()} == {"a-b": "1"}
     assert venv_python(contents) is None
     assert venv_python(replace(contents, has_venv=False)) is None
+
+
+@pytest.mark.root
+@pytest.mark.network
+@pytest.mark.skipif(os.geteuid() != 0, reason="runs a command in the image as root")
+def test_an_image_with_one_layer_twice_is_run(
+    folder: Path, context: Context, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The base copies what the image copies: overlayfs takes no folder twice."""
+    copy = '[[copy]]\nfrom = "a.txt"\nto = "/a.txt"\n'
+    base = f'name = "base"\n[base]\nlayout = "oci:layout"\n{copy}'
+    (folder / "base" / "base.toml").write_text(base)
+    (folder / "app.toml").write_text(f'name = "app"\n[base]\nspec = "base/base.toml"\n{copy}')
+    for place in (folder / "a.txt", folder / "base" / "a.txt"):
+        place.write_text("copied\n")
+    locked(folder / "base" / "base.toml", context)
+    locked(folder / "app.toml", context)
+    made = folder / "made"
+    order = order_of(locate(str(folder / "app.toml")))
+    found = build(order, (AMD64,), output=f"oci:{made}", context=context, builder="oci")
+    assert found.images[0].layers
+    source = LayoutSource(context.store, folder=folder)
+    assert run_image(source, f"oci:{made}", AMD64, ["cat", "/a.txt"], context=context) == 0
+    assert capfd.readouterr().out == "copied\n"
