@@ -29,6 +29,7 @@ from flyte._internal.imagebuild.image_builder import ImageBuildEngine
 from imagelock.image_spec import locking
 
 said = {}
+flyte.init(image_builder="imagelock")
 pathlib.Path("data").mkdir()
 pathlib.Path("data/a.txt").write_text("hello")
 image = (
@@ -38,10 +39,10 @@ image = (
     .with_workdir("/srv")
     .with_source_folder(pathlib.Path("data"), "/srv/data")
 )
-dry = asyncio.run(ImageBuildEngine.build(image, builder="imagelock", dry_run=True))
+dry = asyncio.run(ImageBuildEngine.build(image, dry_run=True))
 said["dry"] = dry.uri
 said["built_by_dry_run"] = any(pathlib.Path(os.environ["IMAGELOCK_STORE"]).glob("layouts/*"))
-said["uri"] = asyncio.run(ImageBuildEngine.build(image, builder="imagelock")).uri
+said["uri"] = asyncio.run(ImageBuildEngine.build(image)).uri
 import tomllib
 roots = tomllib.loads(pathlib.Path("two.lock").read_text())["roots"]
 said["env"] = roots["env"]
