@@ -13,7 +13,7 @@ from imagelock import CopyFileDetection, ImageBuildEngine, ImageSpec, ImageSpecB
 from imagelock.app.files import load_lock
 from imagelock.image_spec.locking import wanted_spec
 from imagelock.model.errors import BuildError, CheckFailed, UsageError
-from imagelock.model.spec import SourceRule
+from imagelock.model.spec import SourceMode, SourceRule
 
 
 def test_the_tag_locks_once_and_then_reads(make: Maker, folder: Path) -> None:
@@ -273,3 +273,21 @@ def test_loaded_modules_are_in_the_image_and_its_tag_not_in_the_lock(
     assert order.context_folder.resolve() == folder.parent
     assert ImageBuildEngine.build(spec)
     sys.modules.pop("loaded_one")
+
+
+def test_an_entry_puts_loaded_modules_into_the_lock(make: Maker, folder: Path) -> None:
+    """Then its imports say what is loaded, not this process."""
+    (folder / "flow.py").write_text("import helper\n")
+    (folder / "helper.py").write_text("A = 1\n")
+    spec = make(source_root=".", more={"source": {"entry": ["flow.py"]}})
+    rule = wanted_spec(spec).source
+    assert rule == SourceRule(root=".", mode=SourceMode.LOADED_MODULES, entry=("flow.py",))
+    order = spec.build_order()
+    assert order.lock.roots.source == rule
+    assert order.lock.roots.copies == ()
+
+
+def test_builder_options_keep_their_builder(make: Maker) -> None:
+    assert wanted_spec(make(builder="docker")).builder.name == "oci"
+    chosen = wanted_spec(make(builder="mine", builder_options={"a": 1})).builder
+    assert (chosen.name, chosen.options) == ("mine", (("a", 1),))

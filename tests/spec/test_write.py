@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from imagelock.spec import spec_of_document
 from imagelock.spec.write import spec_document, spec_text
 from support.spec_documents import FILES, VALUES, Path, Scribe, documents, with_value
-from support.specs import BASE, spec_of
+from support.specs import BASE, reader_of, spec_of
 
 pytestmark = pytest.mark.usefixtures("everything_supported")
 
@@ -32,10 +32,7 @@ def test_a_document_is_read_as_its_text_is(document: dict[str, Any]) -> None:
     named = {"name": "train", **document}
     spec = spec_of(Scribe(Random(1)).write(named), FILES)  # noqa: S311 (ways to write)
 
-    def read_file(path: str) -> bytes:
-        return FILES[path].encode()
-
-    assert spec_of_document(named, source="here", read_file=read_file) == spec
+    assert spec_of_document(named, source="here", read_file=reader_of(FILES)) == spec
     unread = spec_of_document(named, source="here")
     assert spec_document(unread) == spec_document(spec)
 

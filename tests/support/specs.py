@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,11 @@ KEY_FILE = (Path(__file__).parents[1] / "apt" / "data" / "sha1.asc").read_bytes(
 
 def spec_of(text: str | bytes, files: Mapping[str, str | bytes] | None = None) -> Spec:
     """The spec of a text, whose file is ``train.toml``."""
+    return parse_spec(_bytes(text), source="train.toml", read_file=reader_of(files))
+
+
+def reader_of(files: Mapping[str, str | bytes] | None) -> Callable[[str], bytes]:
+    """What reads the files that a spec names, held in memory."""
 
     def read_file(path: str) -> bytes:
         try:
@@ -28,7 +33,7 @@ def spec_of(text: str | bytes, files: Mapping[str, str | bytes] | None = None) -
                 return KEY_FILE
             raise FileNotFoundError(2, "No such file or directory", path) from None
 
-    return parse_spec(_bytes(text), source="train.toml", read_file=read_file)
+    return read_file
 
 
 def problems_of(text: str | bytes, files: Mapping[str, str | bytes] | None = None) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,11 +43,22 @@ def text_of(spec: ImageSpec) -> str:
     return remark_lines(thawed(remarks_of_fields(_fields(spec)))) + spec_text(parsed)
 
 
-def parsed_spec(
-    spec: ImageSpec, document: Document, read_file: Callable[[str], bytes] | None = None
-) -> Spec:
-    """The document as a Spec. SpecError names the ImageSpec and the keys."""
-    return spec_of_document(document, source=where(spec), read_file=read_file)
+def parsed_spec(spec: ImageSpec, document: Document, *, read: bool = False) -> Spec:
+    """The document as a Spec, the files it names read or only named.
+
+    SpecError names the ImageSpec and the keys.
+    """
+    if not read:
+        return spec_of_document(document, source=where(spec))
+    from imagelock.app.files import SpecFiles
+
+    folder = spec.folder
+    return spec_of_document(
+        document,
+        source=where(spec),
+        read_file=lambda path: (folder / path).read_bytes(),
+        files=SpecFiles(folder),
+    )
 
 
 def where(spec: ImageSpec) -> str:
@@ -88,6 +99,7 @@ def identity_of(spec: ImageSpec) -> str:
     document = document_of(
         dataclasses.replace(spec, source_root=None, source_copy_mode=None), folder=spec.place.folder
     )
+    document.pop("source", None)
     if spec.requirements is not None:
         # Written as an absolute path it differs between the host and the container.
         document["pip"]["requirements"] = [os.path.basename(spec.requirements)]  # noqa: PTH119

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
 from imagelock.app.build import BuildOrder
@@ -43,12 +43,12 @@ def wanted_spec(spec: ImageSpec, *, for_flytekit: bool = False) -> Spec:
     loaded modules, which are this process's, and secrets where no command could read them.
     SpecError for what is wrong in the fields or in the files that they name.
     """
-    folder = spec.folder
     document = document_of(spec)
-    document.get("builder", {}).pop("name", None)
-    if spec.source_copy_mode is CopyFileDetection.LOADED_MODULES:
-        document.pop("source", None)
-    parsed = parsed_spec(spec, document, read_file=lambda path: (folder / path).read_bytes())
+    if "options" not in document.get("builder", {}):
+        document.pop("builder", None)
+    if uses_loaded_modules(spec, document):
+        del document["source"]
+    parsed = parsed_spec(spec, document, read=True)
     env = {**dict(parsed.env), IMAGE_ID: spec.id}
     if not parsed.runs and not parsed.pip.allow_sdist:
         parsed = replace(parsed, secrets=())
@@ -58,6 +58,13 @@ def wanted_spec(spec: ImageSpec, *, for_flytekit: bool = False) -> Spec:
         parsed = replace(parsed, image=replace(parsed.image, workdir=workdir))
         parsed = replace(parsed, pip=replace(parsed.pip, packages=_with_flytekit(parsed)))
     return replace(parsed, env=tuple(sorted(env.items())))
+
+
+def uses_loaded_modules(spec: ImageSpec, document: Mapping[str, Any]) -> bool:
+    """Whether the modules to copy are this process's: no ``entry`` says where imports begin."""
+    if spec.source_copy_mode is not CopyFileDetection.LOADED_MODULES:
+        return False
+    return "source" in document and "entry" not in document["source"]
 
 
 def _with_flytekit(spec: Spec) -> tuple[str, ...]:
@@ -177,6 +184,7 @@ def order_for(
     lock = current_lock(spec, for_flytekit=for_flytekit, context=context)
     folder = spec.lock_path.parent
     if spec.source_copy_mode is CopyFileDetection.LOADED_MODULES and spec.source_root is not None:
+        # not used where the lock has a source of its own, which begins at an entry
         assert spec.place is not None
         root = spec.place.folder / spec.source_root
         source = Source(root.resolve(), spec.source_copy_mode)

@@ -65,27 +65,29 @@ def spec_of_document(
     *,
     source: str,
     read_file: Callable[[str], bytes] | None = None,
+    files: LocalFiles | None = None,
 ) -> Spec:
     """A spec from TOML data that no file holds; ``source`` says where it comes from.
 
-    Without ``read_file`` requirements files are named and not read, and nothing is refused as not
-    supported yet: the spec is normalised, but cannot be locked. Raise SpecError with every
-    problem; places are key paths.
+    ``read_file`` and ``files`` are as for :func:`parse_spec`. Without ``read_file`` requirements
+    files are named and not read, and nothing is refused as not supported yet: the spec is
+    normalised, but cannot be locked. Raise SpecError with every problem; places are key paths.
     """
-    files = RequirementsReader(read_file) if read_file else None
-    reader = Reader(files.read if files else _named_alone)
+    requirements = RequirementsReader(read_file) if read_file else None
+    reader = Reader(requirements.read if requirements else _named_alone)
     spec = reader.read_table(table_shape(Spec), document, ())
-    findings = reader.findings + (unsupported_findings(document) if files else [])
+    findings = reader.findings + (unsupported_findings(document) if requirements else [])
     if findings:
         raise SpecError(_by_key_path(findings, source))
     assert isinstance(spec, Spec), "no findings, so there is a spec"
-    if read_file is None or files is None:
+    if read_file is None or requirements is None:
         return spec
-    pip, problems = with_options(spec.pip, files.options, document.get("pip", {}))
+    pip, problems = with_options(spec.pip, requirements.options, document.get("pip", {}))
     apt, findings = with_keys(spec.apt, read_file)
     problems += _by_key_path(findings, source)
     if problems:
         raise SpecError(problems)
+    pip = with_local_content(pip, files=files, read_file=read_file, source=source)
     return replace(spec, pip=pip, apt=apt)
 
 
