@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -15,7 +17,9 @@ from imagelock.model.conda import (
     required_specifier,
 )
 from imagelock.model.conda_version import compare_conda_versions
+from imagelock.model.names import Sha256
 from imagelock.resolve.conda.pythons import python_spec
+from imagelock.spec.parser import parse_spec
 from support.conda_forge import records
 from support.specs import problems_of
 
@@ -148,7 +152,7 @@ BASE = '[base]\ndistribution = "debian:bookworm"\n'
         ('packages = ["other::a"]', "add 'other' to conda.channels"),
         ('packages = ["__glibc >=2"]', "which tells what the image runs on"),
         ('packages = ["numpy ==1.*"]', "write '1.*'"),
-        ('channels = ["/srv/channel"]', "relative to the spec's"),
+        ('channels = ["/srv/channel"]', "where the spec's folder is known"),
         ('exclude-newer = "soon"', "expected a date"),
     ],
 )
@@ -156,6 +160,31 @@ def test_what_a_spec_may_not_say(line: str, says: str) -> None:
     said = problems_of(f"{BASE}[conda]\n{line}\n")
     assert says in said
     assert "canary" not in said
+
+
+class Here:
+    """A spec in /srv/specs."""
+
+    def relative(self, path: str) -> str:
+        return posixpath.relpath(path, "/srv/specs")
+
+    def digest(self, path: str) -> Sha256:
+        raise OSError(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "channel"),
+    [
+        ("/srv/specs/lab", "./lab/"),
+        ("file:///srv/channels/a%20b/", "../channels/a%20b/"),
+        ("file:/srv/specs/./x/../lab", "./lab/"),
+        ("/srv/channels/a b", "../channels/a%20b/"),
+    ],
+)
+def test_an_absolute_folder_becomes_a_relative_one(text: str, channel: str) -> None:
+    data = f'{BASE}[conda]\npackages = ["x"]\nchannels = ["{text}"]\n'.encode()
+    spec = parse_spec(data, source="a.toml", read_file=lambda _: b"", files=Here())
+    assert spec.conda.channels == (channel,)
 
 
 @pytest.mark.parametrize(

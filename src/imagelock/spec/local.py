@@ -13,10 +13,11 @@ from dataclasses import replace
 from typing import Final, Protocol
 from urllib.parse import unquote
 
-from imagelock.model.archives import is_local, local_path
+from imagelock.model.archives import is_local, local_path, local_reference
+from imagelock.model.conda import normal_channel, parse_match_spec
 from imagelock.model.errors import Problem, SpecError
 from imagelock.model.names import Sha256, pip_name
-from imagelock.model.spec import LocalContent, PipSpec, RequirementsFile
+from imagelock.model.spec import CondaSpec, LocalContent, PipSpec, RequirementsFile
 from imagelock.spec.findings import quoted
 from imagelock.spec.rules_direct import local_text
 
@@ -64,6 +65,31 @@ def with_local_content(
         find_links=tuple(map(maker.place, pip.find_links)),
     )
     return replace(made, local=maker.content({*made.all_requirements, *made.all_overrides}))
+
+
+def with_local_channels(conda: CondaSpec, *, files: LocalFiles | None, source: str) -> CondaSpec:
+    """The table with absolute folders as seen from the spec's. SpecError where that is unknown."""
+    absolute = [channel for channel in conda.channels if channel.startswith("file:")]
+    if not absolute:
+        return conda
+    if files is None:
+        message = "absolute paths can be read only where the spec's folder is known"
+        raise _problem(source, message, path="conda.channels")
+    places: dict[str, str] = {}
+    for channel in absolute:
+        reference = local_reference(files.relative(unquote(channel.removeprefix("file://"))))
+        climbs = reference.startswith("../")
+        places[channel] = normal_channel(reference if climbs else f"./{reference}")
+    return replace(
+        conda,
+        channels=tuple(dict.fromkeys(places.get(item, item) for item in conda.channels)),
+        packages=tuple(sorted({_relocated(text, places) for text in conda.packages})),
+    )
+
+
+def _relocated(text: str, places: dict[str, str]) -> str:
+    spec = parse_match_spec(text)
+    return str(replace(spec, channel=places.get(spec.channel, spec.channel)))
 
 
 def _is_local_line(line: str) -> bool:
@@ -147,7 +173,7 @@ class _Maker:
         raise _problem(self._source, msg, hint)
 
 
-def _problem(source: str, message: str, hint: str = "") -> SpecError:
+def _problem(source: str, message: str, hint: str = "", path: str = "pip") -> SpecError:
     return SpecError(
-        (Problem(source=source, line=0, column=0, path="pip", message=message, hint=hint),)
+        (Problem(source=source, line=0, column=0, path=path, message=message, hint=hint),)
     )

@@ -13,7 +13,7 @@ from imagelock.model.spec import RequirementsFile, Spec
 from imagelock.spec.document import decode_text, parse_document
 from imagelock.spec.findings import Finding, key_path_text, place_findings
 from imagelock.spec.key_files import with_keys
-from imagelock.spec.local import LocalFiles, with_local_content
+from imagelock.spec.local import LocalFiles, with_local_channels, with_local_content
 from imagelock.spec.other_locks.choosing import Choosing
 from imagelock.spec.reader import Reader
 from imagelock.spec.requirements import RequirementsReader
@@ -57,7 +57,8 @@ def parse_spec(
     if problems:
         raise SpecError(problems)
     pip = with_local_content(pip, files=files, read_file=read_file, source=source)
-    return replace(spec, pip=pip, apt=apt)
+    conda = with_local_channels(spec.conda, files=files, source=source)
+    return replace(spec, pip=pip, apt=apt, conda=conda)
 
 
 def spec_of_document(

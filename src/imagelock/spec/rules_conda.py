@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import Final
+from urllib.parse import quote
 
 from imagelock.model.conda import (
     CHANNEL_HOST,
@@ -52,9 +54,12 @@ def _channel(text: str) -> str:
     if text == "defaults":
         msg = "expected one channel, got 'defaults', which stands for several"
         raise RuleBroken(msg, hint="name each, like 'https://repo.anaconda.com/pkgs/main'")
-    if text == "file:" or text.startswith("file:/"):
-        msg = f"expected a folder relative to the spec's, got {quoted(text)}"
-        raise RuleBroken(msg, hint="write it like './channel': a lock names no absolute path")
+    if text.startswith("file:/"):
+        if not re.match("file:(//)?/[^/]", text):
+            raise RuleBroken(f"expected a folder like 'file:///srv/channel', got {quoted(text)}")
+        return "file://" + _normal_path(text.removeprefix("file:"))
+    if text.startswith("/"):
+        return "file://" + quote(_normal_path(text), safe="/")
     if "://" in text:
         text = str(URL.apply(text))
         if text == CHANNEL_HOST:
@@ -62,15 +67,18 @@ def _channel(text: str) -> str:
     return normal_channel(text)
 
 
+def _normal_path(text: str) -> str:
+    return posixpath.normpath(f"/{text.lstrip('/')}").rstrip("/") + "/"
+
+
 def _channel_hint(text: str) -> str:
-    if text.startswith("/"):
-        return "a folder is written relative to the spec's, like './channel'"
     return "environment variables are not expanded" if "${" in text else ""
 
 
+# an absolute folder is file:///… until :mod:`imagelock.spec.local` knows the spec's folder
 CHANNEL: Final = Rule(
     expected="a conda channel's name, an http or https URL, or a folder like './channel'",
-    pattern=rf"{_CHANNEL}|{URL_PATTERN}|{_FOLDER}|file:/.*",
+    pattern=rf"{_CHANNEL}|{URL_PATTERN}|{_FOLDER}|(file:)?/[^\u0000-\u001f\u007f\\]*",
     normalise=_channel,
     hint=_channel_hint,
 )
