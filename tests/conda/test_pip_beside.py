@@ -10,6 +10,7 @@ import pytest
 
 from imagelock.app.context import Context, ResolveOptions
 from imagelock.app.lock import resolve_lock
+from imagelock.app.outdated import outdated_packages
 from imagelock.app.sections.conda_pip import installed_by_conda
 from imagelock.lock.graph import tree, why
 from imagelock.model.errors import IntegrityError, NoSolution
@@ -193,6 +194,19 @@ def test_adding_a_pip_package_leaves_conda_alone(lab: Lab) -> None:
     after = lab.lock(lab.spec("app", "more"), previous=lock)
     assert after.conda == lock.conda
     assert [pin.name for pin in after.pip] == ["app", "more", "six"]
+
+
+def test_what_is_newer_beside_conda(lab: Lab) -> None:
+    """A newer version that conda's packages do not allow is not what an upgrade would choose."""
+    lab.project("app", "1.0", "array-things")
+    lab.project("six", "1.0")
+    lock = lab.lock(lab.spec("app"))
+    lab.project("app", "2.0", "array-things>=3")
+    lab.project("app", "1.5", "array-things>=2")
+    found = outdated_packages(lock, (AMD,), context=lab.context(), spec_folder=lab.channels.folder)
+    assert [(item.kind, item.name, item.allowed, item.newest) for item in found] == [
+        ("pip", "app", "1.5", "2.0")
+    ]
 
 
 @pytest.mark.parametrize("form", [".conda", ".tar.bz2"])

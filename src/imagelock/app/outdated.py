@@ -9,6 +9,7 @@ from pathlib import Path
 from imagelock.app.context import Context, ResolveOptions
 from imagelock.app.packages import PlatformPackages, target_of
 from imagelock.app.sections.apt_news import newer_versions, security_updates
+from imagelock.app.sections.conda_pip import installed_by_conda
 from imagelock.app.sections.pip_report import outdated as outdated_pip
 from imagelock.model.lock import Lock
 from imagelock.model.platform import Platform
@@ -83,7 +84,15 @@ def outdated_packages(
                 newest=item.newest,
                 yanked=item.yanked,
             )
-            for item in outdated_pip(lock, targets, context=context, folder=spec_folder)
+            for item in outdated_pip(
+                lock,
+                targets,
+                context=context,
+                folder=spec_folder,
+                installed=installed_by_conda(
+                    lock.conda, lock.archives, context=context, folder=spec_folder
+                ),
+            )
         ]
     return tuple(sorted(found))
 

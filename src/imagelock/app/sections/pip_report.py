@@ -19,6 +19,7 @@ from imagelock.model.names import PipName
 from imagelock.model.platform import Platform
 from imagelock.model.python import PythonTarget
 from imagelock.resolve.pip.catalog import Catalog
+from imagelock.resolve.pip.installed import Installed
 from imagelock.resolve.pip.policy import Chooser
 from imagelock.resolve.pip.requirements import parse, version
 
@@ -45,16 +46,24 @@ def outdated(
     *,
     context: Context,
     folder: Path | None = None,
+    installed: Mapping[Platform, Mapping[PipName, Installed]] | None = None,
 ) -> tuple[Outdated, ...]:
     """The pins that are not the newest, sorted by name and platform. Asks the indexes.
 
-    What a requirement names by path or URL has no newer version; ``folder`` is the spec's.
+    What a requirement names by path or URL has no newer version; ``folder`` is the spec's,
+    ``installed`` what the image has without pip.
     """
     spec = lock.roots.pip
     options = ResolveOptions(upgrade=True)
     try:
         upgraded = pip_section(
-            spec, targets, context=context, options=options, previous=None, folder=folder
+            spec,
+            targets,
+            context=context,
+            options=options,
+            previous=None,
+            folder=folder,
+            installed=installed,
         ).pins
     except NoSolution:
         upgraded = ()  # nothing newer can be had together: what is locked is the best there is
