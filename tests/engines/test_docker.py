@@ -28,10 +28,15 @@ def test_the_tree_is_that_of_the_embedded_builder(site: EngineSite, docker: Engi
     result = build_and_compare(DockerBuilder(), site, secret=False)
     assert result.engine.startswith("Docker 20.10")
     assert "imagelock-build" not in docker.docker("images", "--format", "{{.Repository}}").stdout
-    again = DockerBuilder().build(
-        small_lock(site, secret=False), [], "docker", context=site.context(), reference="a.b/s:1"
-    )
-    assert again.images[0].manifest == result.images[0].manifest
+
+
+@pytest.mark.slow
+def test_twice_is_the_same_and_the_engine_keeps_it(site: EngineSite, docker: Engine) -> None:
+    lock = small_lock(site, secret=False)
+    one = DockerBuilder().build(lock, [], "docker", context=site.context(), reference="a.b/s:1")
+    docker.docker("system", "prune", "--force")
+    again = DockerBuilder().build(lock, [], f"oci:{site.folder / 'two'}", context=site.context())
+    assert again.images[0].manifest == one.images[0].manifest
     assert docker.docker("run", "--rm", "--network=none", "a.b/s:1").stdout == "ran\n"
 
 

@@ -7,9 +7,12 @@ import json
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from imagelock.model.errors import BuildError
+
+_FIRST: Final = ("error", "docker:", "unknown")
+"""How the line begins that says why a command failed."""
 
 
 def asked(*command: str, hint: str) -> str:
@@ -21,9 +24,10 @@ def asked(*command: str, hint: str) -> str:
             f"cannot be started: {error.strerror}", where=command[0], hint=hint
         ) from None
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        said = (done.stderr.strip() or done.stdout.strip() or str(done.returncode)).splitlines()
+        line = next((text for text in said if text.lower().startswith(_FIRST)), said[-1])
         raise BuildError(
-            f"`{' '.join(command[:3])}` says: {said[-1] if said else done.returncode}",
+            f"`{' '.join(command[:3])}` says: {line.strip()}",
             where=command[0],
             hint=hint,
         )
