@@ -128,6 +128,8 @@ def test_the_folder_is_the_same_from_everywhere(
     finally:
         os.umask(before)
     assert one == other
+    script = (tmp_path / "one" / "Dockerfile").stat().st_mtime
+    assert script == (tmp_path / "two" / "Dockerfile").stat().st_mtime
     assert {path for path in one if "/" not in path} == {"0-base", "1-copy", "Dockerfile"}
 
 
@@ -241,9 +243,19 @@ def test_an_artifact_is_read_only_whether_linked_or_copied(
                 raise OSError(errno.EXDEV, "another device")
 
             monkeypatch.setattr(Path, "hardlink_to", other_device)
-        module._place(
-            target, "a", lambda path: module._link(site.store.path(digest), path), mode=0o444
-        )
+        module._link(site.store.path(digest), module._place(target, "a"), digest)
         listed.append(listing(target))
     assert listed[0] == listed[1]
     assert listed[0]["a"][0] & 0o777 == 0o444
+
+
+def test_another_content_has_another_time(site: Site, tmp_path: Path) -> None:
+    """BuildKit would not look at it: it compares files it knows by size and time."""
+    paths = []
+    for number, name in enumerate(("one", "two")):
+        (site.folder / "app.ini").write_text(f"[app{number}]\n")
+        paths.append(write(site, tmp_path / name) / "1-copy")
+    for name in ("tree.tar", "SHA256SUMS"):
+        one, two = ((path / name).stat() for path in paths)
+        assert one.st_size == two.st_size
+        assert one.st_mtime_ns != two.st_mtime_ns

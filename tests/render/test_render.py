@@ -281,7 +281,6 @@ def test_bake_names_everything_a_build_needs() -> None:
                     "args": {"SOURCE_DATE_EPOCH": "1700000000"},
                     "attest": ["type=provenance,disabled=true"],
                     "output": ["type=image,rewrite-timestamp=true"],
-                    "secret": ["id=token,src=~/.token"],
                 }
             },
         }

@@ -11,7 +11,8 @@ from imagelock.render.model import Rendered
 def bake_json(images: Mapping[str, tuple[str, Rendered]]) -> str:
     """The file; ``images`` gives reference and rendering by folder (``.``: the file's own).
 
-    Bake reads secrets from where the spec says, relative to where it is called.
+    Files of secrets are given by ``--set '*.secrets=id=ID,src=FILE'``: bake looks for them from
+    where it is called, and a path of one machine has no place in the file.
     """
     targets = {}
     for folder, (reference, rendered) in sorted(images.items()):
@@ -24,10 +25,6 @@ def bake_json(images: Mapping[str, tuple[str, Rendered]]) -> str:
             "attest": ["type=provenance,disabled=true"],
             "output": ["type=image,rewrite-timestamp=true"],
         }
-        if rendered.secrets:
-            target["secret"] = [
-                f"id={secret.id},src={secret.source}" for secret in rendered.secrets
-            ]
         targets[target_name(folder)] = target
     value = {"group": {"default": {"targets": list(targets)}}, "target": targets}
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

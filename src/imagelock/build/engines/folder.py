@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,7 +22,9 @@ from imagelock.model.platform import Platform
 from imagelock.render import Dialect, Rendered, render_image
 
 SUMS: Final = "SHA256SUMS"
-_OLD: Final = 315_532_800  # 1980-01-01: no time of this machine gets into a context
+_OLD: Final = 315_532_800
+_SPAN: Final = 40 * 365 * 86_400
+"""Times of files: from 1980 on, for so many seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,54 +105,66 @@ def _write(
 ) -> None:
     sums: dict[str, str] = {}
     for text in rendered.texts:
-        data = text.text.encode("utf-8", "surrogateescape")
-        _place(target, text.path, lambda path, data=data: path.write_bytes(data))  # type: ignore[misc]
-        sums[text.path] = hashlib.sha256(data).hexdigest()
+        sums[text.path] = _write_text(target, text.path, text.text)
     for file in rendered.artifacts:
         source = context.store.verify(file.artifact.sha256)
-        _place(target, file.path, lambda path, source=source: _link(source, path), mode=0o444)  # type: ignore[misc]
         sums[file.path] = file.artifact.sha256
+        _link(source, _place(target, file.path), file.artifact.sha256)
     for tree in rendered.trees:
         key = tree.step.key if tree.step else ""
         first = tree.path.partition("/")[0]
         named = [p for p in rendered.platforms if p.text.replace("/", "-") == first]
-        source = trees[(named or list(rendered.platforms))[0]][key]
-        _place(target, tree.path, source.rename)
-        with (target / tree.path).open("rb") as opened:
+        path = _place(target, tree.path)
+        trees[(named or list(rendered.platforms))[0]][key].rename(path)
+        with path.open("rb") as opened:
             sums[tree.path] = hashlib.file_digest(opened, "sha256").hexdigest()
+        _settle(path, 0o644, sums[tree.path])
     for folder in rendered.hashed:
-        inner = {
-            p.removeprefix(f"{folder}/"): s for p, s in sums.items() if p.startswith(f"{folder}/")
-        }
+        below = f"{folder}/"
+        inner = {p.removeprefix(below): s for p, s in sums.items() if p.startswith(below)}
         lines = "".join(f"{inner[path]}  {path}\n" for path in sorted(inner))
-        _place(target, f"{folder}/{SUMS}", lambda path, lines=lines: path.write_text(lines))  # type: ignore[misc]
+        _write_text(target, below + SUMS, lines)
+    _write_text(target, "Dockerfile", rendered.dockerfile)
     for path in target.rglob("*"):
         if path.is_dir():
             path.chmod(0o755)
-    _place(
-        target, "Dockerfile", lambda path: path.write_text(rendered.dockerfile, encoding="utf-8")
-    )
 
 
-def _place(target: Path, name: str, make: Callable[[Path], object], *, mode: int = 0o644) -> None:
+def _place(target: Path, name: str) -> Path:
+    """Where a file of the context goes; its folder is made."""
     path = target / name
-    if (
-        not name.isprintable()
-        or "\\" in name
-        or not path.resolve().is_relative_to(target.resolve())
-    ):
+    inside = path.resolve().is_relative_to(target.resolve())
+    if not inside or not name.isprintable() or "\\" in name:
         raise IntegrityError("leads out of the context", where=name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    make(path)
-    if path.stat().st_nlink == 1:
-        path.chmod(mode)
-        os.utime(path, (_OLD, _OLD))
+    return path
 
 
-def _link(source: Path, path: Path) -> None:
+def _write_text(target: Path, name: str, text: str) -> str:
+    data = text.encode("utf-8", "surrogateescape")
+    sha256 = hashlib.sha256(data).hexdigest()
+    path = _place(target, name)
+    path.write_bytes(data)
+    _settle(path, 0o644, sha256)
+    return sha256
+
+
+def _link(source: Path, path: Path, sha256: str) -> None:
     try:
         path.hardlink_to(source)
     except OSError as error:
         if error.errno not in {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK}:
             raise
         shutil.copyfile(source, path)
+        _settle(path, 0o444, sha256)
+
+
+def _settle(path: Path, mode: int, sha256: str) -> None:
+    """Give a file a mode and time that are not this machine's.
+
+    The time is made of the content: BuildKit takes a file of the same size and time for the one
+    that it was sent before, whatever is in it.
+    """
+    path.chmod(mode)
+    moment = _OLD + int(sha256[:16], 16) % _SPAN
+    os.utime(path, (moment, moment))
