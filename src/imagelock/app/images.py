@@ -59,6 +59,7 @@ def named_image(text: str, *, context: Context) -> Iterator[NamedImage]:
     """
     with contextlib.ExitStack() as stack:
         if text.startswith((*_ARCHIVES, _ENGINE)):
+            stack.enter_context(context.store.in_use())
             folder = stack.enter_context(context.store.temporary_folder())
             read = _engine_image if text.startswith(_ENGINE) else _archive
             yield read(text, folder)
