@@ -77,7 +77,8 @@ def connected(
             door = stack.enter_context(ssh_door(found.host))
         address = door.host if door else found.host
         with _engine_errors(found, door, ""):
-            _knock(address)
+            if door is None:
+                _knock(address)
             client = _client(found, address)
             stack.callback(client.close)
             facts = _facts(client.version(), client.info(), found)
