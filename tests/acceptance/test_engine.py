@@ -10,6 +10,7 @@ import pytest
 
 from acceptance.conftest import Build
 from imagelock.app.files import load_lock
+from support.command import call
 from support.engine import Engine, running_engine
 from support.registry import running_registry, skopeo_push
 
@@ -105,3 +106,19 @@ def test_tls_finds_its_certificates(image: tuple[Engine, str]) -> None:
 
 def test_the_copied_file_runs(image: tuple[Engine, str]) -> None:
     assert in_image(image, "python", "greet.py").startswith("hello from imagelock | Python 3.11.2")
+
+
+def test_loaded_straight_into_the_engine_it_is_the_same_image(
+    image: tuple[Engine, str], hello: Build, hello_lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, _ = image
+    monkeypatch.setenv("DOCKER_HOST", engine.host)
+    called = call("build", str(hello_lock), "--output", "docker", "--json")
+    assert called.code == 0, called.err
+    report = json.loads(called.out)
+    (made,) = report["images"]
+    assert made["image_id"] == hello.report["images"][0]["image_id"]
+    assert report["engine"].startswith("Docker ")
+    assert in_image((engine, report["reference"]), "python", "greet.py").startswith("hello from")
+    verified = call("verify", str(hello_lock), f"docker:{report['reference']}")
+    assert verified.code == 0, verified.out + verified.err
