@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -122,6 +123,10 @@ def test_the_normal_form_depends_on_the_files_alone() -> None:
     assert normal_wheel(one, epoch=1_700_000_000, where="tool") == one
     made = Wheel(io.BytesIO(one), name=pip_name("tool"), where="tool", archive_size=len(one))
     assert made.epoch == 1_700_000_000
+    small = normal_wheel(wheel("tool", "1.0"), epoch=1_700_000_000, where="tool")
+    assert hashlib.sha256(small).hexdigest() == (
+        "6be433436babec14e201be31065f19a3e1fe0e4c91716c3517f89176f2f20e63"
+    )
     with pytest.raises(IntegrityError, match="no readable wheel"):
         normal_wheel(b"none", epoch=0, where="tool")
 

@@ -364,3 +364,15 @@ def add_sdist(server: LocalServer, name: str, data: bytes, version: str = "1.0")
     page = json.dumps({"meta": {"api-version": "1.1"}, "files": [file]}).encode()
     headers = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
     server.routes[f"/simple/{name}/"] = Answer(page, headers=headers)
+
+
+def test_a_spec_may_lie_in_the_project_it_names(desk: Desk, folder: Path) -> None:
+    write_files(folder, project_files())
+    spec = desk.spec(".")
+    assert spec.pip.packages == ("tool @ ./",)
+    lock = desk.lock(spec)
+    assert short(lock) == ["tool 1.0 ./ ."]
+    (folder / "train.lock").write_bytes(b"# Written by imagelock. Edit the spec.\nversion = 1\n")
+    assert load_spec(folder / "train.toml") == spec
+    (folder / "other.lock").write_bytes(b"another tool's")
+    assert load_spec(folder / "train.toml") != spec

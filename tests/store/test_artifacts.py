@@ -9,10 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from imagelock.fetch.artifacts import ArtifactFetcher, snapshot_archives
 from imagelock.fetch.http import Http
 from imagelock.fetch.store import Store
+from imagelock.fetch.trees import folder_tar
 from imagelock.model.archives import Archive, Artifact
 from imagelock.model.errors import IntegrityError, NetworkError, NotFound
 from imagelock.model.lock import AptIndexPin
@@ -239,3 +242,44 @@ def test_what_is_no_file_is_not_opened(store: Store, folder: Path) -> None:
     os.mkfifo(folder / "wheels/a.whl")
     with pytest.raises(IntegrityError, match="expected a file"):
         fetch_local(store, folder, artifact("a.whl"))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    files=st.dictionaries(
+        st.sampled_from(["a", "b c", "d/e", "d/f.py", "g/h/i", "é"]),
+        st.tuples(st.binary(max_size=40), st.booleans()),
+        min_size=1,
+    ),
+    data=st.data(),
+)
+def test_the_tar_of_a_folder_is_a_function_of_its_files(
+    tmp_path_factory: pytest.TempPathFactory,
+    files: dict[str, tuple[bytes, bool]],
+    data: st.DataObject,
+) -> None:
+    """Not of the order in which they were made, their times, nor the umask."""
+    tars = []
+    for umask in (0o022, 0o077):
+        folder = tmp_path_factory.mktemp("tree")
+        before = os.umask(umask)
+        try:
+            for path in data.draw(st.permutations(sorted(files))):
+                place = folder / path
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(files[path][0])
+                place.chmod(0o700 if files[path][1] else 0o600)
+                os.utime(place, (umask, umask))
+        finally:
+            os.umask(before)
+        tars.append(b"".join(folder_tar(folder)))
+    assert tars[0] == tars[1]
+
+
+def test_the_tar_of_a_folder_is_the_recorded_one(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/run.sh").write_bytes(b"#!/bin/sh\n")
+    (tmp_path / "sub/run.sh").chmod(0o755)
+    (tmp_path / "link").symlink_to("sub/run.sh")
+    digest = hashlib.sha256(b"".join(folder_tar(tmp_path))).hexdigest()
+    assert digest == "20a6787f4b9e03e0a616933a68ebf6a126150698b519d4aa1ffee34aaff139d1"

@@ -84,6 +84,8 @@ class GitRepository:
 
         Nothing is expanded or left out by attributes. UsageError for submodules.
         """
+        if not is_commit(commit):
+            raise UsageError(f"expected a whole commit id, got '{commit}'", where=self.url)
         with self._locked():
             if not self._has(commit):
                 self._fetch(commit)

@@ -7,19 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from imagelock.fetch.folders import folder_entries
 from imagelock.fetch.git import GitRepository
 from imagelock.fetch.store import Store
-from imagelock.layers.entries import with_parents
+from imagelock.layers.entries import Entry, Kind, with_parents
 from imagelock.layers.tar import tar_chunks
 from imagelock.model.archives import Artifact, is_repository, local_path
 from imagelock.model.errors import IntegrityError, NotFound
 
+OUR_LOCK: Final = b"# Written by imagelock"
+"""How the locks that imagelock writes begin."""
+
 
 def folder_tar(root: Path) -> Iterator[bytes]:
-    """A project's folder without what its ignore files leave out. OSError when unreadable."""
-    return tar_chunks(with_parents(folder_entries(root, "", str(root))))
+    """A project's folder without what its ignore files leave out. OSError when unreadable.
+
+    Without the locks of imagelock too: a spec may lie in the project that it names, and its lock
+    holds the hash of the project.
+    """
+    entries = (entry for entry in folder_entries(root, "", str(root)) if not _is_our_lock(entry))
+    return tar_chunks(with_parents(entries))
+
+
+def _is_our_lock(entry: Entry) -> bool:
+    if entry.kind is not Kind.FILE or not entry.path.endswith(".lock"):
+        return False
+    return next(iter(entry.content), b"").startswith(OUR_LOCK)
 
 
 def add_tree(
