@@ -202,6 +202,26 @@ def test_bad_compression(empty: Channels, damage: str) -> None:
         empty.lock(conda_spec("lib", channels=("lab",), platforms=(AMD,)))
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"depends": ["==", "dep [["]},
+        {"depends": 7},
+        {"version": "no version at all"},
+        {"sha256": "xyz"},
+        {"size": -1},
+        {"name": "../../etc"},
+        {"depends": ["dep\nb"]},
+    ],
+)
+def test_records_that_cannot_be_read(empty: Channels, fields: dict[str, object]) -> None:
+    """Whatever an index holds is an error with a code, and never a traceback."""
+    empty.add("lab", noarch=wrong(**fields))
+    with pytest.raises(ImagelockError) as caught:
+        encode_lock(empty.lock(conda_spec("lib", channels=("lab",), platforms=(AMD,))))
+    assert caught.value.exit_code in {2, 3, 4, 5}
+
+
 def test_a_channel_that_is_not_there(empty: Channels) -> None:
     with pytest.raises(NotFound, match="there is no channel"):
         empty.lock(conda_spec("lib", channels=("nowhere",), platforms=(AMD,)))

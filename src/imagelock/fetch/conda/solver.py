@@ -146,6 +146,12 @@ class RattlerSolver:
                 hint="is there enough memory? else tell us, with the spec",
             )
         answer: Json = json.loads(line)
+        if "failed" in answer:
+            raise NetworkError(
+                f"the channels cannot be read: {answer['failed']}",
+                where=", ".join(redact(url) for url, _ in request.get("channels", ())),
+                hint="a channel's index is faulty: tell who runs it",
+            )
         return answer
 
 

@@ -205,7 +205,11 @@ def main() -> None:
     """Answer every line until there are no more."""
     indexes = Indexes()
     for line in sys.stdin:
-        sys.stdout.write(json.dumps(answer(json.loads(line), indexes)) + "\n")
+        try:
+            found = answer(json.loads(line), indexes)
+        except Exception as error:  # noqa: BLE001 - what channels hold is anybody's
+            found = {"failed": f"{error}" or type(error).__name__}
+        sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()
     os._exit(0)  # not sys.exit: see the module's text
 
