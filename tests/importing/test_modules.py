@@ -113,11 +113,19 @@ def test_one_of_several(tmp_path: Path, bare_python: str) -> None:
         ("import there_is_no_such_module", "No module named"),
         ("x = 1", "holds no ImageSpec"),
         ("def broken(:", "SyntaxError"),
+        ("from flytekit import ImageSpec\ni = ImageSpec(platform=3)", "a field has a wrong type"),
+        ("from flytekit import ImageSpec\ni = ImageSpec(copy=[3])", "a field has a wrong type"),
+        ("from flytekit import ImageSpec\ni = ImageSpec(env={'A': 1})", "expected a string"),
+        ("from flytekit import ImageSpec\ni = ImageSpec(packages=3)", "expected an array"),
+        (
+            "import json, os, sys\nopen(json.loads(sys.argv[1])['answer'], 'w').write('x')\nos._exit(0)",
+            "cannot be read",
+        ),
     ],
 )
-def test_modules_that_fail(tmp_path: Path, text: str, said: str) -> None:
+def test_modules_that_fail(tmp_path: Path, bare_python: str, text: str, said: str) -> None:
     (tmp_path / "wf.py").write_text(text)
-    done = call("import", str(tmp_path / "wf.py"))
+    done = call("import", str(tmp_path / "wf.py"), "--python", bare_python)
     assert done.code == 2
     assert said in done.err
     assert "Traceback" not in done.err

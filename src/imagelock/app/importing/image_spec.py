@@ -49,6 +49,8 @@ def imported_fields(
         raise UsageError(
             error.message, where=f"{request.path}: {label}: {error.key}", hint=error.hint
         ) from None
+    except (AttributeError, TypeError, ValueError):  # a module may put anything into a field
+        raise UsageError("a field has a wrong type", where=f"{request.path}: {label}") from None
     if copies:
         document["copy"] = [
             {**rule, "from": request.relative(folder / rule["from"])} for rule in copies

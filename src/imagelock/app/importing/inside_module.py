@@ -214,7 +214,7 @@ def main(job: dict[str, Any]) -> None:
     answer: dict[str, Any]
     try:
         answer = {"specs": collected(load(Path(job["module"])), job["fields"])}
-        text = json.dumps(answer)
+        text = json.dumps(answer, default=str)
     except BaseException as error:  # noqa: BLE001 (a module may raise anything, SystemExit too)
         text = json.dumps({"failed": f"{type(error).__name__}: {error}"})
     Path(job["answer"]).write_text(text, encoding="utf-8")

@@ -54,11 +54,15 @@ def run_module(request: ImportRequest) -> list[dict[str, Any]]:
         code = _run(command, cwd=request.path.resolve().parent, request=request)
         if not answer.exists():
             raise _failed(request, f"the module's process ended with code {code}")
-        said = json.loads(answer.read_text(encoding="utf-8"))
-    if "failed" in said:
-        raise _failed(request, f"the module failed: {said['failed'][:_LONGEST]}")
-    specs: list[dict[str, Any]] = said["specs"]
-    return specs
+        try:
+            said = json.loads(answer.read_text(encoding="utf-8"))
+            if "failed" not in said:
+                specs: list[dict[str, Any]] = said["specs"]
+                return specs
+            reason = str(said["failed"])
+        except (ValueError, KeyError, TypeError):
+            reason = "its answer cannot be read"
+    raise _failed(request, f"the module failed: {reason[:_LONGEST]}")
 
 
 def _run(command: list[str], *, cwd: Path, request: ImportRequest) -> int:
