@@ -32,6 +32,13 @@ def main() -> int:
 """
 
 
+NONSENSE = """\
+import json, os, sys
+open(json.loads(sys.argv[1])["answer"], "w").write("x")
+os._exit(0)
+"""
+
+
 @pytest.fixture(params=["flytekit", "stand-in"])
 def python(request: pytest.FixtureRequest, bare_python: str) -> str:
     """An interpreter with flytekit, and one without."""
@@ -118,7 +125,7 @@ def test_one_of_several(tmp_path: Path, bare_python: str) -> None:
         ("from flytekit import ImageSpec\ni = ImageSpec(env={'A': 1})", "expected a string"),
         ("from flytekit import ImageSpec\ni = ImageSpec(packages=3)", "expected an array"),
         (
-            "import json, os, sys\nopen(json.loads(sys.argv[1])['answer'], 'w').write('x')\nos._exit(0)",
+            NONSENSE,
             "cannot be read",
         ),
     ],
