@@ -273,3 +273,36 @@ def test_index_that_lists_only_compressed_files(server: LocalServer, context: Co
     asked = len(server.requests)
     fetch(context, source(server))
     assert len(server.requests) == asked + 1
+
+
+@pytest.mark.parametrize(
+    "fault", ["tampered", "unsigned", "wrong-key", "expired", "truncated", "missing", "other-bytes"]
+)
+def test_of_several_sources_the_bad_one_is_named(
+    server: LocalServer, context: Context, fault: str
+) -> None:
+    """Whatever else is good: nothing is resolved without it."""
+    serve(server, SUITE)
+    bad = replace(SUITE, name="vendor")
+    if fault == "expired":
+        bad = replace(bad, valid_until=NOW - timedelta(minutes=1))
+    folder = serve(server, bad, signer="stranger" if fault == "wrong-key" else "good")
+    release = f"{folder}InRelease"
+    if fault == "tampered":
+        changed(server, release, lambda data: data.replace(b"Suite: vendor", b"Suite: vendro"))
+    elif fault == "unsigned":
+        changed(server, release, lambda _data: bad.release())
+    elif fault in {"truncated", "other-bytes"}:
+        cut = -5 if fault == "truncated" else len(PACKAGES)
+        for path in [path for path in packages_routes(server) if path.startswith(folder)]:
+            changed(server, path, lambda data: (b"x" + data)[:cut])
+    elif fault == "missing":
+        server.routes[release] = Answer(status=404)
+        server.routes[f"{folder}Release"] = Answer(bad.release())
+    indexes = DebianIndexes(context.store, context.http, now=context.now)
+    with pytest.raises(IntegrityError) as caught:
+        indexes.fetch((source(server), source(server, suite="vendor")), ("amd64",))
+    assert caught.value.exit_code is ExitCode.INTEGRITY
+    assert "vendor" in caught.value.where
+    assert "stable" not in caught.value.where
+    assert caught.value.hint
