@@ -50,6 +50,7 @@ def test_requirements() -> None:
 --index-url https://pypi.example/simple/
 --extra-index-url https://extra.example/simple/
 --extra-index-url https://pypi.org/simple/
+--find-links ./wheels
 numpy==2.3.5 ; sys_platform == 'linux' and platform_machine == 'aarch64' \\
     --hash=sha256:e774636556c23341319fa42a8f1ba2bb4a5d1f014861279a494e4017b8f60b8d
 numpy==2.4.0 ; sys_platform == 'linux' and platform_machine == 'x86_64' \\
