@@ -102,9 +102,13 @@ def test_the_same_set_as_the_solvers_own(
 
     gateway = Gateway(cache_dir=tmp_path)
     different = []
-    for environment in ENVIRONMENTS:
+    with conda_forge.solver() as solver:
+        locks = [
+            conda_forge.lock(conda_spec(*text.split("|"), platforms=(platform,)), solver=solver)
+            for text in ENVIRONMENTS
+        ]
+    for environment, lock in zip(ENVIRONMENTS, locks, strict=True):
         specs = environment.split("|")
-        lock = conda_forge.lock(conda_spec(*specs, platforms=(platform,)))
         if {pin.artifact.path for pin in lock.conda} != oracle(
             channel_folder, gateway, sorted(specs), platform
         ):

@@ -20,6 +20,7 @@ import zstandard
 
 from imagelock.app.context import Context, ResolveOptions
 from imagelock.app.sections.conda import CondaSection, CondaSections
+from imagelock.fetch.conda.solver import RattlerSolver
 from imagelock.fetch.http import Http
 from imagelock.fetch.store import Store
 from imagelock.lock import normalise
@@ -27,6 +28,7 @@ from imagelock.model.lock import BaseKind, BasePin, Lock
 from imagelock.model.names import digest_of, sha256
 from imagelock.model.platform import Platform
 from imagelock.model.spec import CondaSpec, DistributionBase, Spec
+from imagelock.resolve.conda.ports import CondaSolver
 from support.local_server import Answer, LocalServer, Request, Route, local_server
 
 DATA = Path(__file__).parents[1] / "conda" / "data" / "conda-forge"
@@ -143,15 +145,23 @@ class Channels:
             spec_folder=self.folder,
         )
 
+    def solver(self) -> RattlerSolver:
+        """A solver over the channels; a context that ends it."""
+        context = self.context()
+        return RattlerSolver(context.store, context.http)
+
     def lock(
         self,
         spec: Spec,
         libc: str = "glibc 2.36",
+        solver: CondaSolver | None = None,
         **more: Any,  # noqa: ANN401 - those of sections
     ) -> Lock:
-        """A lock with the conda section alone."""
+        """A lock with the conda section alone; a ``solver`` may be shared by several."""
         base = base_pin(spec.platforms, libc)
         with self.sections(spec, **more) as sections:
+            if solver is not None:
+                sections.solver = solver
             found = [sections.resolve(platform, base) for platform in spec.platforms]
         return lock_of(spec, base, found)
 
