@@ -70,7 +70,10 @@ def test_declaring_an_image_needs_little() -> None:
     )
     assert set(done.stdout.split()) <= {
         *("imagelock", "imagelock.image_spec", "imagelock.model", "imagelock.model.errors"),
-        *(f"imagelock.image_spec.{name}" for name in ("checks", "frozen", "place", "spec")),
+        *(
+            f"imagelock.image_spec.{name}"
+            for name in ("checks", "frozen", "place", "spec", "variants")
+        ),
     }
 
 

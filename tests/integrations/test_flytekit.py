@@ -187,7 +187,7 @@ said["exists"] = image.exist()
 
 
 def test_it_costs_flytekit_little() -> None:
-    """Its own time, of three tries the best: other work on the machine is not ours."""
+    """Under 20 ms; of three tries the best, since other work on the machine is not ours."""
     costs: list[int] = []
     while len(costs) < 3 and not any(cost < 20_000 for cost in costs):
         costs.append(_import_cost())
@@ -195,16 +195,20 @@ def test_it_costs_flytekit_little() -> None:
 
 
 def _import_cost() -> int:
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-c", "import flytekit"],
-        capture_output=True,
-        text=True,
-        check=True,
+    """Microseconds of the processor for what flytekit does with the entry point, done anew."""
+    script = (
+        "import importlib, sys, time, flytekit\n"
+        "ours = [name for name in sys.modules if name.split('.')[0] == 'imagelock']\n"
+        "assert 'imagelock.integrations.flytekit' in ours, 'flytekit did not load the plugin'\n"
+        "for name in ours: del sys.modules[name]\n"
+        "start = time.process_time()\n"
+        "importlib.import_module('imagelock.integrations.flytekit').plugin\n"
+        "print(int((time.process_time() - start) * 1e6))\n"
     )
-    rows = [line.split("|") for line in done.stderr.splitlines() if line.count("|") == 2]
-    ours = [row for row in rows if row[2].strip().startswith("imagelock")]
-    assert ours, "flytekit did not load the plugin"
-    return sum(int(row[0].removeprefix("import time:")) for row in ours)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return int(done.stdout.split()[-1])
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from imagelock.image_spec.checks import (
     refuse_credentials,
 )
 from imagelock.image_spec.place import Place, calling_module, folder_above
+from imagelock.image_spec.variants import Variants
 from imagelock.model.errors import ImagelockError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _URLS: Final = ("pip_index", "pip_extra_index_url", "pip_extra_args", "conda_cha
 
 
 @dataclass(frozen=True, eq=False)
-class ImageSpec:
+class ImageSpec(Variants):
     """An image by its fields; immutable, and equal to another that says the same.
 
     The fields are flytekit's, each with its place in a spec (docs/imagespec.md). Paths are
@@ -232,72 +233,7 @@ class ImageSpec:
 
         return image_is_there(self)
 
-    # Others like it ----------------------------------------------------------------------
-
-    def _with(self, name: str, added: str | Sequence[str] | Mapping[str, Any]) -> ImageSpec:
-        before = getattr(self, name)
-        value: object
-        if isinstance(added, Mapping):
-            value = {**(before or {}), **added}
-        elif isinstance(added, str):
-            value = (*(before or ()), added)
-        elif isinstance(added, list | tuple):
-            value = (*(before or ()), *added)
-        else:
-            raise FieldError(f"{name} must be a list of strings", where=f"ImageSpec: {name}")
-        return dataclasses.replace(self, **{name: value})  # type: ignore[arg-type]
-
-    def with_packages(self, packages: str | Sequence[str]) -> ImageSpec:
-        """With these Python packages too."""
-        return self._with("packages", packages)
-
-    def with_apt_packages(self, apt_packages: str | Sequence[str]) -> ImageSpec:
-        """With these Debian packages too."""
-        return self._with("apt_packages", apt_packages)
-
-    def with_conda_packages(self, conda_packages: str | Sequence[str]) -> ImageSpec:
-        """With these conda packages too."""
-        return self._with("conda_packages", conda_packages)
-
-    def with_conda_channels(self, conda_channels: str | Sequence[str]) -> ImageSpec:
-        """With these channels after those there are."""
-        return self._with("conda_channels", conda_channels)
-
-    def with_commands(self, commands: str | Sequence[str]) -> ImageSpec:
-        """With these commands run after those there are."""
-        return self._with("commands", commands)
-
-    def with_copy(self, src: str | Sequence[str]) -> ImageSpec:
-        """With these files or folders copied too."""
-        return self._with("copy", src)
-
-    def with_env(self, env: Mapping[str, str]) -> ImageSpec:
-        """With these variables; they replace those of the same name."""
-        return self._with("env", env)
-
-    def with_source(
-        self,
-        source_root: str | os.PathLike[str],
-        source_copy_mode: CopyFileDetection = CopyFileDetection.LOADED_MODULES,
-    ) -> ImageSpec:
-        """With the source below this folder."""
-        return dataclasses.replace(self, source_root=source_root, source_copy_mode=source_copy_mode)
-
-    def with_runtime_packages(self, runtime_packages: Sequence[str]) -> ImageSpec:
-        """With packages that pip installs when a task starts; no lock holds them."""
-        return self._with("runtime_packages", runtime_packages)
-
-    def with_builder_options(self, builder_options: Mapping[str, Any]) -> ImageSpec:
-        """With these options of the builder."""
-        return self._with("builder_options", builder_options)
-
-    def with_name(self, name: str) -> ImageSpec:
-        """Under another name, and so with a lock of its own."""
-        return dataclasses.replace(self, name=name)
-
-    def force_push(self) -> ImageSpec:
-        """Pushed over an image that is there; whatever is changed later, it stays so."""
-        return dataclasses.replace(self, force=True)
+    # What is installed -------------------------------------------------------------------
 
     @classmethod
     def from_env(
