@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from imagelock.build.oci.apt import AptBuilder, find_apt_layers
-from imagelock.build.oci.beside import Beside
+from imagelock.build.oci.beside import Beside, Prepared
 from imagelock.build.oci.cache import CachedLayer, LayerCache
 from imagelock.build.oci.compare import LayerFile, layer_differences
 from imagelock.build.oci.conda import CondaLayers, activated, notices
@@ -108,7 +108,7 @@ class PlatformBuild:
         # What runs no code is made beside what does. Sandboxes start from this thread alone:
         # they die with the thread that started them.
         with ThreadPoolExecutor(_PURE_THREADS) as workers:
-            self._beside = Beside(workers, self._pure, self._plan.steps)
+            self._beside = Beside(workers, self._prepared, self._pure, self._plan.steps)
             try:
                 for number, step in enumerate(self._plan.steps):
                     if step.runs_code:
@@ -129,13 +129,15 @@ class PlatformBuild:
         """The layers of one step that runs nothing, for builders that take them as they are."""
         if not self._plan.bootstrapped and self._base is None:
             self._read_base()
-        return self._pure(step)
+        return self._pure(step, self._prepared(step))
 
-    def _pure(self, step: AnyStep) -> tuple[CachedLayer, ...]:
+    def _prepared(self, step: AnyStep) -> Prepared:
         found = self._found(step)
-        if found is not None:
-            return found
-        files = self._files(step)
+        return self._files(step) if found is None else found
+
+    def _pure(self, step: AnyStep, files: Prepared) -> tuple[CachedLayer, ...]:
+        if isinstance(files, tuple):
+            return files
         if isinstance(step, CondaStep):
             return CondaLayers(self._cache).build(step, files)
         if isinstance(step, WheelsStep):
