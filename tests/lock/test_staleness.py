@@ -71,7 +71,7 @@ def spec(**changes: object) -> Spec:
             'copy: [{ from = "conf/app.ini", to = "/app/conf/" }, { from = "a b", to = "/app/c" }] → '
             '[{ from = "a b", to = "/app/c" }, { from = "conf/app.ini", to = "/app/conf/" }]'
         ], ROOTS),
-        (spec(source=None), ['source: { root = "src", mode = "loaded-modules" } was removed'], ROOTS),
+        (spec(source=None), ['source: { root = "src", mode = "loaded-modules", entry = ["train.py"] } was removed'], ROOTS),
         (spec(python="3.12"), ["python: >=3.11,<3.13 → 3.12"], AFTER_PYTHON),
         (spec(python=None), ["python: >=3.11,<3.13 was removed"], AFTER_PYTHON),
         (spec(platforms=(Platform("linux/amd64"),)), ["platforms: linux/arm64 was removed"], ALL),
