@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from imagelock.app.context import Context, ResolveOptions
 from imagelock.app.files import Located, load_lock_if_any, load_spec, write_whole
 from imagelock.lock import (
     Section,
@@ -24,6 +24,9 @@ from imagelock.model.errors import CheckFailed, UsageError
 from imagelock.model.lock import NEWEST_RECIPE, BaseKind, Lock
 from imagelock.model.platform import Platform
 from imagelock.model.spec import Spec
+
+if TYPE_CHECKING:
+    from imagelock.app.context import Context, ResolveOptions
 
 RESOLVED = frozenset({Section.BASE, Section.APT, Section.CONDA, Section.PYTHON, Section.PIP})
 
