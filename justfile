@@ -4,7 +4,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 # lock and build a real image without a daemon, and run a command in it (Linux)
 demo:
-    uv sync --quiet --locked --no-dev
+    uv sync --quiet --locked --no-dev --all-extras
     tests/demo.sh
 
 # install what the tests need, and run them
