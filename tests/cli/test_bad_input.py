@@ -52,14 +52,6 @@ def test_errors_for_machines_have_code_message_where_and_hint(tmp_path: Path) ->
     assert error["where"] == f"{spec}:5:1"
 
 
-def test_a_field_whose_stage_is_not_there_yet_is_refused(tmp_path: Path) -> None:
-    called = call(
-        "lock", spec_in(tmp_path, SPEC + '[source]\nroot = "."\nmode = "loaded-modules"\n')
-    )
-    assert called.code == 2
-    assert "not supported yet" in called.err
-
-
 @pytest.mark.parametrize(
     "arguments",
     [

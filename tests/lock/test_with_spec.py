@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,15 +15,6 @@ from imagelock.model.lock import Lock
 from imagelock.model.spec import Spec
 from support.spec_documents import FILES, Scribe, documents
 from support.specs import spec_of
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _everything_supported() -> Iterator[None]:
-    """A lock holds what a spec may say one day, whether or not its stage is there yet."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("imagelock.spec.supported.NOT_YET", ())
-        patch.setattr("imagelock.spec.supported.ONLY", {})
-        yield
 
 
 def parsed(document: dict[str, Any], random: Random) -> Spec:

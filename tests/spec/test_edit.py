@@ -227,7 +227,6 @@ def test_conda_names() -> None:
     assert remove_packages(text, CONDA, ["B"]).count("b=1") == 0
 
 
-@pytest.mark.usefixtures("everything_supported")
 @given(documents(), st.randoms(use_true_random=False), st.sampled_from([*PackageKind]))
 def test_adding_and_removing_is_seen_by_the_parser_and_nothing_else_changes(
     document: dict[str, object], random: Random, kind: PackageKind

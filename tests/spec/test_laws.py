@@ -19,8 +19,6 @@ from imagelock.spec.shapes import Table, table_shape
 from support.spec_documents import FILES, VALUES, Path, Scribe, documents, with_value
 from support.specs import spec_of
 
-pytestmark = pytest.mark.usefixtures("everything_supported")
-
 SMALLEST: dict[str, Any] = {"base": {"distribution": "debian:bookworm"}}
 RANDOMS = st.randoms(use_true_random=False)
 ANYTHING = st.recursive(

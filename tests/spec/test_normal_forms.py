@@ -248,7 +248,6 @@ def test_the_length_of_a_tag_counts_the_name() -> None:
     assert "2:14: tag-format" in problems_of(text.format("a" * 96))
 
 
-@pytest.mark.usefixtures("everything_supported")
 def test_builder_options_keep_their_types() -> None:
     spec = spec_of(f'builder = {{ name = "x", options = {{ c = "1", b = true, a = 1 }} }}\n{BASE}')
     assert spec.builder == BuilderChoice(name="x", options=(("a", 1), ("b", True), ("c", "1")))

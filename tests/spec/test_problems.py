@@ -7,7 +7,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from imagelock.model.errors import SpecError
-from imagelock.spec import parse_spec, supported
+from imagelock.spec import parse_spec
 from support.specs import BASE, problems_of, spec_of
 
 
@@ -131,13 +131,7 @@ def test_unknown_keys_come_with_a_guess(line: str, hint: str) -> None:
     assert said.endswith(f"hint: {hint}")
 
 
-def test_what_no_stage_can_do_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supported, "NOT_YET", (("pip", "index"),))
-    said = problems_of(f'pip.index = "https://h/"\n{BASE}')
-    assert said == "train.toml:1:5: pip.index: not supported yet"
-
-
-def test_empty_requests_for_what_no_stage_can_do_are_harmless() -> None:
+def test_empty_requests_change_nothing() -> None:
     empty = "conda.packages = []\nrun = []\nbuilder.options = {}\npip.extra-indexes = []\n"
     assert spec_of(empty + BASE) == spec_of(BASE)
 

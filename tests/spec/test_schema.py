@@ -21,8 +21,6 @@ from imagelock.spec.schema import schema_text, spec_schema
 from support.spec_documents import FILES, VALUES, Path, Scribe, documents, with_value
 from support.specs import BASE, spec_of
 
-pytestmark = pytest.mark.usefixtures("everything_supported")
-
 ROOT = FilePath(__file__).parents[2]
 VALIDATOR = Draft202012Validator(spec_schema())
 SMALLEST = tomllib.loads(BASE)

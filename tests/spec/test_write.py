@@ -15,8 +15,6 @@ from imagelock.spec.write import spec_document, spec_text
 from support.spec_documents import FILES, VALUES, Path, Scribe, documents, with_value
 from support.specs import BASE, reader_of, spec_of
 
-pytestmark = pytest.mark.usefixtures("everything_supported")
-
 
 @given(documents(), st.randoms(use_true_random=False))
 def test_reading_what_is_written_gives_the_spec(document: dict[str, Any], random: Random) -> None:

@@ -22,7 +22,6 @@ from imagelock.spec.rule import RuleBroken
 from imagelock.spec.rules_place import RELATIVE_PATH
 from imagelock.spec.rules_text import IMAGE_NAME
 from imagelock.spec.shapes import table_shape
-from imagelock.spec.supported import unsupported_findings
 
 
 def parse_spec(
@@ -47,9 +46,8 @@ def parse_spec(
     reader = Reader(requirements.read)
     default = {} if "name" in document else {"name": _default_name(source)}
     spec = reader.read_table(table_shape(Spec), document, (), **default)
-    findings = reader.findings + unsupported_findings(document)
-    if findings:
-        raise SpecError(place_findings(findings, text, source))
+    if reader.findings:
+        raise SpecError(place_findings(reader.findings, text, source))
     assert isinstance(spec, Spec), "no findings, so there is a spec"
     pip, problems = with_options(spec.pip, requirements.options, document.get("pip", {}))
     apt, findings = with_keys(spec.apt, read_file)
@@ -71,15 +69,14 @@ def spec_of_document(
     """A spec from TOML data that no file holds; ``source`` says where it comes from.
 
     ``read_file`` and ``files`` are as for :func:`parse_spec`. Without ``read_file`` requirements
-    files are named and not read, and nothing is refused as not supported yet: the spec is
-    normalised, but cannot be locked. Raise SpecError with every problem; places are key paths.
+    files are named and not read: the spec is normalised, but cannot be locked. Raise SpecError
+    with every problem; places are key paths.
     """
     requirements = RequirementsReader(read_file) if read_file else None
     reader = Reader(requirements.read if requirements else _named_alone)
     spec = reader.read_table(table_shape(Spec), document, ())
-    findings = reader.findings + (unsupported_findings(document) if requirements else [])
-    if findings:
-        raise SpecError(_by_key_path(findings, source))
+    if reader.findings:
+        raise SpecError(_by_key_path(reader.findings, source))
     assert isinstance(spec, Spec), "no findings, so there is a spec"
     if read_file is None or requirements is None:
         return spec

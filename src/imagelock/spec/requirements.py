@@ -22,6 +22,7 @@ from imagelock.spec.other_locks import is_lock_file, read_lock_file
 from imagelock.spec.other_locks.choosing import NOTHING, Choosing
 from imagelock.spec.requirements_options import (
     IS_SO_ANYWAY,
+    REFUSED,
     Option,
     has_place_in_spec,
     option_value,
@@ -29,7 +30,6 @@ from imagelock.spec.requirements_options import (
 from imagelock.spec.rule import RuleBroken
 from imagelock.spec.rules_pip import CONSTRAINT, REQUIREMENT
 from imagelock.spec.rules_place import RELATIVE_PATH
-from imagelock.spec.supported import REQUIREMENTS_OPTIONS
 
 _LONG_NAMES: Final = {
     "-C": "--config-settings",
@@ -253,8 +253,8 @@ def _long_name(option: re.Match[str]) -> str:
 
 
 def _not_read(name: str, offset: int) -> RuleBroken:
-    if name in REQUIREMENTS_OPTIONS:
-        hint = REQUIREMENTS_OPTIONS[name]
+    if name in REFUSED:
+        hint = REFUSED[name]
         return RuleBroken(f"the option '{name}' is not supported yet", hint=hint, offset=offset)
     msg = f"expected an option of requirements files, got {quoted(name)}"
     return RuleBroken(msg, offset=offset)

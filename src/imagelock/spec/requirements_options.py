@@ -22,6 +22,16 @@ _RULES: Final[Mapping[str, Rule | None]] = {
 }
 
 
+REFUSED: Final = {
+    "--config-settings": "",
+    "--global-option": "",
+    "--no-binary": "allow-sdist in the spec names what may be built where no wheel fits",
+    "--prefer-binary": "leave it out: only what allow-sdist in the spec names is ever built",
+    "--trusted-host": "",
+    "--use-feature": "",
+}
+"""Options that are not read, and what to do instead."""
+
 IS_SO_ANYWAY: Final = frozenset({"--only-binary", "--require-hashes"})
 """Options that ask for what is always done: wheels unless a spec allows more, and hashes."""
 
