@@ -1,6 +1,6 @@
 """Times of a whole pip resolution: us, uv, pip and poetry, alternating, medians and ratios.
 
-    uv run --no-sync python benchmarks/pip/run.py [--sets a,c] [--rounds 5] [--poetry PROGRAM]
+    just bench pip [--sets a,c] [--rounds 5] [--tools us,uv,pip,poetry]
 
 Every tool is a process of its own, start-up included. ``cold`` has an empty store or cache,
 ``warm`` the one of the run before; ``locked`` is a lock and a warm store with no network, against
@@ -65,10 +65,10 @@ print(len(section.pins))
 class Bench:
     """One set of requirements and the folders of each tool."""
 
-    def __init__(self, packages: list[str], folder: Path, poetry: str | None) -> None:
+    def __init__(self, packages: list[str], folder: Path, peers: Path) -> None:
         self.packages = packages
         self.folder = folder
-        self.poetry = poetry
+        self.peers = peers
         (folder / "r.in").write_text("\n".join(packages) + "\n")
 
     def command(self, tool: str, mode: str) -> list[str]:
@@ -85,11 +85,10 @@ class Bench:
             ]
         if tool == "pip":
             return [
-                *(sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed"),
+                *(str(self.peers / "pip"), "install", "--dry-run", "--ignore-installed"),
                 *("-q", "--only-binary", ":all:", "--cache-dir", str(cache), *self.packages),
             ]
-        assert self.poetry is not None
-        return [self.poetry, "lock", "-q", "-n", "-C", str(self.folder / "project")]
+        return [str(self.peers / "poetry"), "lock", "-n", "-C", str(self.folder / "project")]
 
     def run(self, tool: str, mode: str) -> float:
         environment = {**os.environ, "POETRY_CACHE_DIR": str(self.folder / "poetry")}
@@ -106,7 +105,8 @@ class Bench:
         )
         took = time.perf_counter() - start
         if done.returncode:
-            print(f"    {tool} {mode} failed: {done.stderr.strip().splitlines()[-1:]}", flush=True)
+            said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+            print(f"    {tool} {mode} failed: {said}", flush=True)
             return float("nan")
         return took
 
@@ -119,6 +119,8 @@ class Bench:
             '[project]\nname = "bench"\nversion = "1"\n'
             f'requires-python = "=={PYTHON}"\ndependencies = [{listed}]\n'
             "[tool.poetry]\npackage-mode = false\n"
+            # The Simple API, as the others ask it: mirrors of PyPI often have no other.
+            '[[tool.poetry.source]]\nname = "simple"\nurl = "https://pypi.org/simple/"\n'
         )
 
 
@@ -130,18 +132,31 @@ def measure(bench: Bench, tools: list[str], mode: str, rounds: int) -> dict[str,
     return {tool: statistics.median(values) for tool, values in times.items()}
 
 
+def install_peers(tools: list[str], folder: Path) -> Path:
+    """pip and poetry in an environment of their own; the folder of their programs."""
+    wanted = [tool for tool in tools if tool in {"pip", "poetry"}]
+    if wanted:
+        environment = folder / "peers"
+        subprocess.run(["uv", "venv", "-q", "--python", sys.executable, environment], check=True)
+        python = environment / "bin" / "python"
+        install = ["uv", "pip", "install", "-q", "--compile-bytecode", "--python", python]
+        subprocess.run([*install, *wanted], check=True)
+    return folder / "peers" / "bin"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", default="a,c,d,e,f")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tools", default="us,uv")
-    parser.add_argument("--poetry", default=shutil.which("poetry"))
     options = parser.parse_args()
     tools = options.tools.split(",")
+    home = tempfile.TemporaryDirectory(prefix="bench-peers-")
+    peers = install_peers(tools, Path(home.name))
     ratios: dict[str, list[float]] = {"cold": [], "warm": [], "locked": []}
     for name in options.sets.split(","):
         with tempfile.TemporaryDirectory(prefix="bench-pip-") as folder:
-            bench = Bench(SETS[name], Path(folder), options.poetry)
+            bench = Bench(SETS[name], Path(folder), peers)
             for mode, found in ratios.items():
                 running = [tool for tool in tools if mode != "locked" or tool in {"us", "uv"}]
                 medians = measure(bench, running, mode, options.rounds)
