@@ -25,12 +25,9 @@ def test_the_tree_is_that_of_the_embedded_builder(site: EngineSite, podman: Podm
 
 
 @pytest.mark.slow
-def test_twice_is_the_same_and_podman_keeps_it(site: EngineSite, podman: Podman) -> None:
+def test_podman_keeps_it(site: EngineSite, podman: Podman) -> None:
     lock = small_lock(site, secret=True)
-    one = PodmanBuilder().build(lock, [], "docker", context=site.context(), reference="a.b/small:1")
-    podman.podman("image", "prune", "--force")
-    again = PodmanBuilder().build(lock, [], f"oci:{site.folder / 'two'}", context=site.context())
-    assert again.images[0].manifest == one.images[0].manifest
+    PodmanBuilder().build(lock, [], "docker", context=site.context(), reference="a.b/small:1")
     ran = podman.podman("run", "--rm", "--network=none", "a.b/small:1")
     assert ran.stdout == "ran\n"
 
