@@ -283,7 +283,9 @@ def test_of_several_sources_the_bad_one_is_named(
 ) -> None:
     """Whatever else is good: nothing is resolved without it."""
     serve(server, SUITE)
-    bad = replace(SUITE, name="vendor")
+    # Other packages than the good one's: an index that is in the store by its hash is not asked for.
+    own = packages_file(stanza("vendor-tool"))
+    bad = replace(SUITE, name="vendor", packages={("main", "amd64"): own})
     if fault == "expired":
         bad = replace(bad, valid_until=NOW - timedelta(minutes=1))
     folder = serve(server, bad, signer="stranger" if fault == "wrong-key" else "good")
@@ -293,7 +295,7 @@ def test_of_several_sources_the_bad_one_is_named(
     elif fault == "unsigned":
         changed(server, release, lambda _data: bad.release())
     elif fault in {"truncated", "other-bytes"}:
-        cut = -5 if fault == "truncated" else len(PACKAGES)
+        cut = -5 if fault == "truncated" else len(own)
         for path in [path for path in packages_routes(server) if path.startswith(folder)]:
             changed(server, path, lambda data: (b"x" + data)[:cut])
     elif fault == "missing":
