@@ -283,7 +283,7 @@ def test_of_several_sources_the_bad_one_is_named(
 ) -> None:
     """Whatever else is good: nothing is resolved without it."""
     serve(server, SUITE)
-    # Other packages than the good one's: an index that is in the store by its hash is not asked for.
+    # Packages of its own: an index that the store has by its hash is not asked for.
     own = packages_file(stanza("vendor-tool"))
     bad = replace(SUITE, name="vendor", packages={("main", "amd64"): own})
     if fault == "expired":
