@@ -82,6 +82,24 @@ def test_errors_are_the_same(source: PageSource, server: LocalServer) -> None:
         process.close()
 
 
+def test_what_nobody_expected_is_met_by_the_parent(store: Store) -> None:
+    source = PageSource(store, Http(), ["http://[no-address"], ())
+    left: list[str] = []
+    process = PageProcess(source, lambda name, _future: left.append(name))
+    try:
+        ask(process, NAMES[0])
+        end = time.monotonic() + 30
+        while not left and time.monotonic() < end:
+            time.sleep(0.01)
+        assert left == [NAMES[0]]
+    finally:
+        process.close()
+    with SimpleIndexes(store, Http(), source.indexes) as index:
+        for name in NAMES:
+            with pytest.raises(ValueError, match="IPv6"):
+                index.project(name)
+
+
 def test_it_has_our_credentials_and_mirrors(store: Store, server: LocalServer) -> None:
     def guarded(request: Request) -> Answer:
         return page("demo-1") if "authorization" in request.headers else Answer(b"", 401)

@@ -204,7 +204,7 @@ class SimpleIndexes:
         """Fetch what the second process left."""
         try:
             future.set_result(self._source.releases(name))
-        except ImagelockError as error:
+        except Exception as error:  # noqa: BLE001 - whoever waits for it raises it
             future.set_exception(error)
 
     def _file_metadata(self, file: IndexFile) -> Future[CoreMetadata]:

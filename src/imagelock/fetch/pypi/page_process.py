@@ -5,8 +5,9 @@ at a time. The process is asked for names and answers with releases; whatever go
 (it cannot start, it dies), its names are fetched by the threads of this process instead.
 
     parent → child   one pickle (:class:`_Order`), then a name a line
-    child → parent   frames: four bytes of length, then JSON ``[name, index, releases]``, or
-                     ``[name, error]`` with the fields of an error; the first frame is ``[]``
+    child → parent   frames: four bytes of length, then JSON ``[name, index, releases]``,
+                     ``[name, error]`` with the fields of an error, or ``[name]`` for what nobody
+                     expected, which the parent then meets itself; the first frame is ``[]``
 """
 
 from __future__ import annotations
@@ -130,7 +131,9 @@ class PageProcess:
             future = self._waiting.pop(parts[0], None)
         if future is None:
             return
-        if len(parts) == 2:
+        if len(parts) == 1:
+            self._fallback(parts[0], future)
+        elif len(parts) == 2:
             future.set_exception(_error_of(parts[1]))
         else:
             future.set_result((parts[1], parts[2]))
@@ -192,6 +195,8 @@ def serve() -> None:
             index, releases = source.releases(name)
         except errors.ImagelockError as error:
             send([name, [type(error).__name__, error.message, error.where, error.hint]])
+        except Exception:  # noqa: BLE001 - a name without an answer would be waited for
+            send([name])
         else:
             send([name, index, releases])
 
