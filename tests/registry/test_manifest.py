@@ -91,6 +91,12 @@ CONFIG_DATA: dict[str, object] = {
         (LAYER, {"architecture": "arm64"}, "expected an image for linux/amd64"),
         (LAYER, {"rootfs": {"diff_ids": []}}, "one a layer"),
         (LAYER, {"rootfs": None}, "one a layer"),
+        (LAYER, {"config": ["Env"]}, "'config' of the image's config is no object"),
+        (LAYER, {"config": {"Env": 7}}, r"'config\.Env' of the image's config is malformed"),
+        (LAYER, {"config": {"Env": ["A=b", None]}}, r"'config\.Env'"),
+        (LAYER, {"config": {"Cmd": "sh"}}, r"'config\.Cmd'"),
+        (LAYER, {"config": {"Labels": {"a": ["b"]}}}, r"'config\.Labels'"),
+        (LAYER, {"config": {"User": 0}}, r"'config\.User'"),
     ],
 )
 def test_images_that_cannot_be_a_base(

@@ -74,8 +74,13 @@ class LayoutWriter:
         media_type: str = MANIFEST,
         created: str = "2026-11-01T00:00:00Z",
         level: int = 1,
+        diff_ids: Sequence[object] | None = None,
+        layers: Sequence[Mapping[str, object]] | None = None,
     ) -> dict[str, object]:
-        """Write an image's blobs; the descriptor of its manifest, with its platform."""
+        """Write an image's blobs; the descriptor of its manifest, with its platform.
+
+        ``diff_ids`` and ``layers`` (blobs) take the place of what the tars give.
+        """
         parts = platform.split("/")
         named: dict[str, str] = {"os": parts[0], "architecture": parts[1]}
         if len(parts) > 2:
@@ -84,7 +89,10 @@ class LayoutWriter:
             **named,
             "created": created,
             "config": {"Env": [f"{key}={value}" for key, value in (environment or {}).items()]},
-            "rootfs": {"type": "layers", "diff_ids": [sha256_of(tar) for tar in tars]},
+            "rootfs": {
+                "type": "layers",
+                "diff_ids": diff_ids if diff_ids is not None else [sha256_of(t) for t in tars],
+            },
             "history": [{"created_by": f"layer {number}"} for number, _ in enumerate(tars)],
         }
         packed = [gzip.compress(tar, level, mtime=0) for tar in tars]
@@ -92,7 +100,7 @@ class LayoutWriter:
             "schemaVersion": 2,
             "mediaType": media_type,
             "config": self.blob(json.dumps(config).encode(), CONFIG),
-            "layers": [self.blob(data, LAYER) for data in packed],
+            "layers": layers or [self.blob(data, LAYER) for data in packed],
         }
         descriptor = self.blob(json.dumps(manifest).encode(), media_type)
         return {**descriptor, "platform": named}

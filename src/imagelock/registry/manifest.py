@@ -30,6 +30,11 @@ ACCEPT: Final = ", ".join(MANIFEST_TYPES)
 INDEX_TYPES: Final = frozenset({INDEX, DOCKER_INDEX})
 LARGEST_MANIFEST: Final = 4 << 20
 """Registries must take manifests of 4 MiB (distribution-spec); larger ones are refused."""
+_RUNTIME_SHAPES: Final = {
+    **dict.fromkeys(("Env", "Entrypoint", "Cmd"), list),
+    **dict.fromkeys(("User", "WorkingDir"), str),
+    "Labels": dict,
+}
 _LAYER_TYPES: Final = frozenset(
     {
         LAYER_TAR,
@@ -164,7 +169,22 @@ def base_image(
         raise IntegrityError(
             f"expected {len(layers)} diff IDs in the config, one a layer", where=where
         )
+    _refuse_other_shapes(table, where)
     return BaseImage(platform=platform, manifest=descriptor, config=config, layers=layers)
+
+
+def _refuse_other_shapes(config: dict[str, object], where: str) -> None:
+    """IntegrityError for a runtime config of other JSON types than config.md names."""
+    runtime = config.get("config")
+    if runtime is not None and not isinstance(runtime, dict):
+        raise IntegrityError("'config' of the image's config is no object", where=where)
+    for key, shape in _RUNTIME_SHAPES.items():
+        value = (runtime or {}).get(key)
+        items = value.values() if isinstance(value, dict) else value or ()
+        if value is not None and not (
+            isinstance(value, shape) and all(isinstance(item, str) for item in items)
+        ):
+            raise IntegrityError(f"'config.{key}' of the image's config is malformed", where=where)
 
 
 def config_descriptor(manifest: dict[str, object], *, where: str) -> Descriptor:

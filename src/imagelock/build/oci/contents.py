@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from imagelock.build.oci.trees import open_layer
-from imagelock.layers.entries import OPAQUE, WHITEOUT, Entry, Kind
-from imagelock.layers.untar import read_tar
+from imagelock.layers.entries import OPAQUE, WHITEOUT, Entry, Kind, is_bomb
+from imagelock.layers.untar import Readable, read_tar
 from imagelock.model.errors import IntegrityError
 from imagelock.model.image import Descriptor
 from imagelock.model.lock import CONDA_PREFIX
@@ -22,6 +22,7 @@ _KEPT: Final = re.compile(
     rf"|{CONDA_PREFIX.strip('/')}/conda-meta/[^/]+\.json"
 )
 _LARGEST: Final = 64 << 20
+_CHUNK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,12 @@ class Found:
 
 @dataclass(slots=True)
 class Contents:
-    """All paths of an image, and the text of the files that say what is installed."""
+    """All paths of an image, and the text of the files that say what is installed.
 
+    ``diff_ids`` are what the layers' uncompressed bytes hash to, lowest first (config.md).
+    """
+
+    diff_ids: list[str] = field(default_factory=list)
     paths: dict[str, Found] = field(default_factory=dict)
     texts: dict[str, bytes] = field(default_factory=dict)
 
@@ -80,15 +85,45 @@ def read_contents(layers: Iterable[tuple[Descriptor, Path]]) -> Contents:
                 f"expected {descriptor.digest}, got sha256:{found}", where=str(path)
             )
         with open_layer(path, descriptor.media_type) as tar:
-            _add_layer(tar, contents, descriptor.digest)
+            stream = _Hashed(tar, descriptor)
+            _add_layer(stream, contents, descriptor.digest)
+            contents.diff_ids.append(stream.ended())
     return contents
 
 
-def _add_layer(tar: object, contents: Contents, where: str) -> None:
+class _Hashed:
+    """A layer's uncompressed bytes as they are read, and the hash of all of them."""
+
+    def __init__(self, stream: Readable, descriptor: Descriptor) -> None:
+        self._stream = stream
+        self._descriptor = descriptor
+        self._state = hashlib.sha256()
+        self._total = 0
+
+    def read(self, size: int, /) -> bytes:
+        data = self._stream.read(size)
+        self._state.update(data)
+        self._total += len(data)
+        if is_bomb(self._total, self._descriptor.size):
+            raise IntegrityError(
+                f"unpacks to {self._total} bytes and more, from {self._descriptor.size}",
+                where=self._descriptor.digest,
+                hint="do not use this image; report it to whoever published it",
+            )
+        return data
+
+    def ended(self) -> str:
+        """The diff ID. What follows a tar's end is part of it, so it is read to the last byte."""
+        while self.read(_CHUNK):
+            pass
+        return f"sha256:{self._state.hexdigest()}"
+
+
+def _add_layer(tar: Readable, contents: Contents, where: str) -> None:
     hidden: list[str] = []
     added: dict[str, Found] = {}
     texts: dict[str, bytes] = {}
-    for entry in read_tar(tar, where=where):  # type: ignore[arg-type]
+    for entry in read_tar(tar, where=where):
         folder, _, name = entry.path.rpartition("/")
         if name == OPAQUE:
             hidden.append(f"{folder}/")

@@ -13,7 +13,7 @@ from imagelock.build.oci.sandbox import Sandbox, Unpacking
 from imagelock.build.oci.stamps import PENDING, SUFFIX, locked_stamp, mark_used, read_seal
 from imagelock.layers.entries import Kind, is_bomb
 from imagelock.layers.gzip import gunzipped
-from imagelock.layers.untar import Readable, read_tar
+from imagelock.layers.untar import Readable, broken, read_tar
 from imagelock.model.errors import IntegrityError
 from imagelock.model.image import BuiltLayer, Descriptor
 from imagelock.model.names import Digest
@@ -184,7 +184,10 @@ def open_layer(path: Path, media_type: str) -> Iterator[Readable]:
             import zstandard
 
             stream: Any = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-            yield stream
+            try:
+                yield stream
+            except zstandard.ZstdError as error:
+                raise broken(f"the zstd data is damaged: {error}", str(path)) from error
         else:
             yield raw
 

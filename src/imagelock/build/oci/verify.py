@@ -1,4 +1,4 @@
-"""Does an image hold what its lock says: packages, their files, the interpreter, the config.
+"""Does an image hold what its lock says: layers, packages, their files, interpreter, config.
 
 Read from the image alone; who built it does not matter. Files that packages let be changed
 (conffiles, what scripts write) are not compared.
@@ -10,6 +10,7 @@ import base64
 import posixpath
 import re
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any, Final
 
 from imagelock.build.oci.contents import Contents
@@ -33,6 +34,7 @@ def verify_contents(
 ) -> tuple[Finding, ...]:
     """What differs, sorted; empty when the image holds what the lock says."""
     found = [
+        *_layers(config, contents),
         *_apt(lock, platform, contents),
         *conda_findings(lock, platform, contents),
         *_pip(lock, platform, contents),
@@ -40,6 +42,24 @@ def verify_contents(
         *_config(plan_image(lock, platform).config, config),
     ]
     return tuple(sorted(set(found)))
+
+
+def _layers(config: dict[str, Any], contents: Contents) -> Iterator[Finding]:
+    """A config that names other layers than those that are there, or in another order.
+
+    Engines know a layer by its diff ID: such an image may run as what its config names.
+    """
+    rootfs = config.get("rootfs")
+    listed = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+    named = map(str, listed) if isinstance(listed, list) else ()
+    for number, (content, said) in enumerate(zip_longest(contents.diff_ids, named), 1):
+        if content != said:
+            yield Finding(
+                kind="layer",
+                name=f"{number}, by the config's diff ID",
+                expected=content or "",
+                found=said or "",
+            )
 
 
 def _apt(lock: Lock, platform: Platform, contents: Contents) -> Iterator[Finding]:

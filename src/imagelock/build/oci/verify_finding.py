@@ -9,8 +9,9 @@ from dataclasses import dataclass
 class Finding:
     """One thing in which an image is not what its lock says.
 
-    ``kind`` is ``apt``, ``conda``, ``pip``, ``python``, ``file`` or ``config``; ``name`` a package,
-    path or key; ``expected`` and ``found`` versions, hashes or values, empty for none.
+    ``kind`` is ``apt``, ``conda``, ``pip``, ``python``, ``file``, ``layer`` or ``config``;
+    ``name`` a package, path, number or key; ``expected`` and ``found`` versions, hashes or values,
+    empty for none. Of a layer, ``expected`` is what it hashes to, ``found`` what the config says.
     """
 
     kind: str
