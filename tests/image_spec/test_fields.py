@@ -7,6 +7,7 @@ import dataclasses
 import pickle
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,34 @@ def test_nothing_of_it_can_be_changed() -> None:
     assert spec.packages == ("a",)
 
 
+def test_an_installed_project_is_a_package_by_its_folder() -> None:
+    def packages(**fields: Any) -> list[str]:  # noqa: ANN401 (fields of any type)
+        said: list[str] = tomllib.loads(made(**fields).to_spec())["pip"]["packages"]
+        return said
+
+    assert packages(install_project=True) == ["./"]
+    assert packages(install_project=True, requirements="uv.lock", packages=["a"]) == ["./", "a"]
+    assert packages(install_project=True, requirements="my app/uv.lock") == ["./my%20app"]
+    assert packages(install_project=True, requirements="../uv.lock") == [".."]
+    assert made(install_project=False).id == made().id != made(install_project=True).id
+
+
+def test_paths_of_packages_are_the_modules_wherever_source_begins() -> None:
+    spec = made(
+        packages=["./tool[x]", "b @ ./b ; os_name == 'posix'", "c @ git+./c@main", "d"],
+        install_project=True,
+        source_root="..",
+        place=Place(Path("/work/flows"), "train"),
+    )
+    assert tomllib.loads(spec.to_spec())["pip"]["packages"] == [
+        "./flows",
+        "./flows/tool[x]",
+        'b @ ./flows/b ; os_name == "posix"',
+        "c @ git+./flows/c@main",
+        "d",
+    ]
+
+
 def test_copies_and_pickles_are_equal() -> None:
     spec = made(packages=["a"], env={"A": "1"}, more={"pip": {"constraints": ["b<1"]}})
     for other in (copy.copy(spec), copy.deepcopy(spec), pickle.loads(pickle.dumps(spec))):  # noqa: S301
@@ -168,7 +197,6 @@ def test_wrong_values_are_said_where_the_image_is_declared(
         ({"copy": ["../a"]}, "copy: expected a relative path"),
         ({"source_copy_mode": CopyFileDetection.ALL}, "expected source_root"),
         ({"builder_options": {"a": ["b"]}}, "builder_options: expected a string"),
-        ({"install_project": True}, "the project itself is not installed"),
         ({"pip_extra_args": "--no-deps"}, "'--no-deps' is not supported"),
         ({"env": {"A": "1"}, "more": {"env": {"A": "2"}}}, r"'env\.A' once"),
         ({"base_image": 3}, "base_image must be"),

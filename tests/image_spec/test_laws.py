@@ -61,6 +61,7 @@ def fields() -> st.SearchStrategy[dict[str, Any]]:
         "runtime_packages": some(WORDS),
         "builder_options": st.sampled_from([None, {}, {"compression": "zstd"}]),
         "builder_config": st.none() | st.just({"uv_image": "x", "deep": {"a": [1, 2]}}),
+        "install_project": st.sampled_from([None, False, True]),
         "more": st.sampled_from([None, {"gpu": {}}, {"pip": {"constraints": ["x"]}}]),
     }  # fmt: skip
     return st.fixed_dictionaries(strategies).map(_with_root)

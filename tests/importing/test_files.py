@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from contextlib import suppress
 from pathlib import Path
 
@@ -197,6 +198,11 @@ commands = ["echo hi"]
 """)
 
 
+def test_an_image_spec_that_installs_its_project(tmp_path: Path) -> None:
+    text = imported(tmp_path, "image.yaml", "packages: [a]\ninstall_project: true\n")
+    assert tomllib.loads(text)["pip"]["packages"] == ["./", "a"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -207,7 +213,6 @@ commands = ["echo hi"]
         ("packages: ['a b']\n", "expected a requirement"),
         ("name: a\ncopy: [/etc/passwd]\n", "without '..'"),
         ("name: a\npip_extra_args: --no-deps\n", "'--no-deps' is not supported"),
-        ("name: a\ninstall_project: true\n", "the project itself"),
     ],
 )
 def test_wrong_image_specs(tmp_path: Path, text: str, said: str) -> None:

@@ -68,6 +68,8 @@ def checked(name: str, value: Any) -> Any:  # noqa: ANN401, PLR0911 (any field, 
         return _pairs(name, value)
     if name == "source_copy_mode":
         return copy_mode(value)
+    if name == "install_project" and not isinstance(value, bool):
+        raise FieldError("install_project must be a boolean", where="ImageSpec: install_project")
     return value
 
 

@@ -6,9 +6,11 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from imagelock.image_spec.checks import FieldError, copy_mode
 from imagelock.image_spec.frozen import thawed
@@ -25,6 +27,8 @@ from imagelock.spec.image_spec import (
 )
 from imagelock.spec.image_spec.fields import SOURCE_MODES
 from imagelock.spec.rule import RuleBroken
+from imagelock.spec.rules_direct import local_text
+from imagelock.spec.rules_pip import REQUIREMENT
 from imagelock.spec.write import base_document, spec_document, spec_text
 
 if TYPE_CHECKING:
@@ -34,6 +38,8 @@ Document = dict[str, Any]
 
 _OWN: Final = frozenset({"lock_file", "force", "place"})
 _NOT_IN_ID: Final = ("name", "registry", "tag-format", "builder", "source", "secret")
+_LOCAL: Final = re.compile(r"((?:[^@]* @ )?(?:git\+)?)(\.\.?(?=/|$)[^\s\[#]*)")
+"""A requirement in its normal form that names a path: what stands before it, and the path."""
 _WORDS: Final = {word: mode for mode, word in SOURCE_MODES.items()}
 
 
@@ -77,6 +83,10 @@ def document_of(spec: ImageSpec, *, folder: Path | None = None) -> Document:
     for name in ("requirements", "source_root"):
         if fields.get(name) is not None:
             fields[name] = relative(_absolute(spec.place.folder / fields[name]), home)
+    if spec.packages and home != spec.place.folder:
+        fields["packages"] = [_package(line, spec.place.folder, home) for line in spec.packages]
+    if spec.install_project:
+        fields["install_project"] = relative(spec.place.folder, home)
     if spec.source_copy_mode is not None:
         fields["source_copy_mode"] = SOURCE_MODES[spec.source_copy_mode.name]
     if spec.base_image is not None:
@@ -96,12 +106,16 @@ def document_of(spec: ImageSpec, *, folder: Path | None = None) -> Document:
 def identity_of(spec: ImageSpec) -> str:
     """The id: a hash over the meaning, from the fields alone, without any file."""
     assert spec.place is not None
-    document = document_of(
-        dataclasses.replace(spec, source_root=None, source_copy_mode=None), folder=spec.place.folder
+    requirements = spec.requirements
+    if requirements is not None and os.path.isabs(requirements):  # noqa: PTH117
+        # Written as an absolute path it differs between the host and the container.
+        requirements = os.path.basename(requirements)  # noqa: PTH119
+    plain = dataclasses.replace(
+        spec, source_root=None, source_copy_mode=None, requirements=requirements
     )
+    document = document_of(plain, folder=spec.place.folder)
     document.pop("source", None)
     if spec.requirements is not None:
-        # Written as an absolute path it differs between the host and the container.
         document["pip"]["requirements"] = [os.path.basename(spec.requirements)]  # noqa: PTH119
     base: object = spec.base_image
     if is_image_spec(base):
@@ -175,6 +189,19 @@ def _base(base: object, folder: Path, home: Path) -> str | Document:
             where="ImageSpec: base_image",
         )
     return {"spec": relative(base.lock_path, home)}  # type: ignore[attr-defined]
+
+
+def _package(line: str, folder: Path, home: Path) -> str:
+    """A requirement, its relative path as seen from ``home``; what is none is the parser's."""
+    try:
+        text = str(REQUIREMENT.apply(line))
+    except RuleBroken:
+        return line
+    match = _LOCAL.match(text)
+    if match is None:
+        return line
+    moved = local_text(relative(_absolute(folder / unquote(match[2])), home))
+    return f"{match[1]}{moved}{text[match.end() :]}"
 
 
 def _absolute(path: Path) -> Path:

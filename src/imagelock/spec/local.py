@@ -1,7 +1,8 @@
 """What a spec names beside itself: files and project folders, by their place and their content.
 
 Absolute paths become relative ones, a project's folder gets the name that its pyproject.toml gives
-(PEP 621), and what each held is kept by hash, so that a change of it makes the lock stale.
+(PEP 621, else Poetry's own table), and what each held is kept by hash, so that a change of it makes
+the lock stale.
 """
 
 from __future__ import annotations
@@ -164,8 +165,9 @@ class _Maker:
         path = posixpath.join(local_path(place), "pyproject.toml")
         hint = f"write 'NAME @ {place}'"
         try:
-            project = tomllib.loads(self._read_file(path).decode()).get("project", {})
-            return pip_name(project["name"])
+            tables = tomllib.loads(self._read_file(path).decode())
+            older = tables.get("tool", {}).get("poetry", {})
+            return pip_name(tables.get("project", older).get("name", older.get("name")))
         except OSError:
             msg = f"expected the project's name in {quoted(place)}, which has no pyproject.toml"
         except (ValueError, KeyError, TypeError, AttributeError):

@@ -42,6 +42,7 @@ def imported_fields(
     for name in ("requirements", "source_root"):
         if name in held:
             held[name] = request.relative(folder / str(held[name]))
+    held["install_project"] = held.get("install_project") and request.relative(folder)
     try:
         document = document_of_fields({**held, "copy": None})
         copies = document_of_fields({"copy": held.get("copy")}).get("copy", [])

@@ -9,6 +9,7 @@ from typing import Any, Final
 from imagelock.spec.findings import quoted
 from imagelock.spec.image_spec.pip_arguments import pip_keys
 from imagelock.spec.rule import RuleBroken
+from imagelock.spec.rules_direct import local_text
 
 DEFAULT_NAME: Final = "flytekit"
 DEFAULT_BASE: Final = {"distribution": "debian:bookworm"}
@@ -44,6 +45,8 @@ def document_of_fields(fields: Fields) -> Document:
             _merge(document, write(value), ())
         except RuleBroken as error:
             raise RuleBroken(error.message, hint=error.hint, key=name) from None
+    if fields.get("install_project"):
+        _add_project(document, fields["install_project"], fields.get("requirements"))
     if fields.get("source_root") or fields.get("source_copy_mode"):
         document["source"] = _source(fields.get("source_root"), fields.get("source_copy_mode"))
     more = fields.get("more") or {}
@@ -144,11 +147,15 @@ def _builder_options(value: Mapping[str, Any]) -> Document:
     return {"builder": {"options": dict(value)}}
 
 
-def _install_project(value: bool) -> Document:  # noqa: FBT001 (called with a field's value)
-    if value:
-        hint = "copy it with source_root, or put a wheel of it on an index"
-        raise RuleBroken("the project itself is not installed", hint=hint)
-    return {}
+def _add_project(document: Document, place: bool | str, requirements: str | None) -> None:  # noqa: FBT001 (a field's value)
+    """The project itself beside its dependencies: the folder of its requirements or its lock.
+
+    Without these it is ``place``, a folder relative to the spec's; True is the spec's own.
+    """
+    folder = posixpath.dirname(requirements) if requirements else place
+    line = local_text(posixpath.normpath(folder if isinstance(folder, str) and folder else "."))
+    pip = document.setdefault("pip", {})
+    pip["packages"] = [*pip.get("packages", ()), line]
 
 
 FIELDS: Final[dict[str, Callable[[Any], Document] | None]] = {
@@ -181,6 +188,6 @@ FIELDS: Final[dict[str, Callable[[Any], Document] | None]] = {
     "runtime_packages": None,
     "builder_options": _unless_empty(_builder_options),
     "builder_config": None,
-    "install_project": _install_project,
+    "install_project": None,
 }
 """Every field in flytekit's order; None where several fields are read together, or none."""
