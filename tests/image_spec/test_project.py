@@ -28,7 +28,7 @@ build-backend = "poetry.core.masonry.api"
 """
 
 
-def project(folder: Path, **fields: str) -> ImageSpec:
+def project(folder: Path) -> ImageSpec:
     """An ImageSpec of a module inside the project."""
     place = Place(folder / "flows", "train")
     (folder / "flows").mkdir(exist_ok=True)
@@ -37,7 +37,6 @@ def project(folder: Path, **fields: str) -> ImageSpec:
         requirements="../uv.lock",
         install_project=True,
         place=place,
-        **fields,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ import pytest
 
 from imagelock.app.context import Context
 from imagelock.app.store import collect_garbage, verify_store
+from imagelock.fetch.git import GitRepository
 from imagelock.fetch.http import Http
 from imagelock.fetch.store import Store
 from imagelock.model.archives import Artifact
@@ -23,6 +25,7 @@ from imagelock.model.lock import BaseKind, BasePin, Lock, PipPin
 from imagelock.model.names import PipName, Sha256, digest_of
 from imagelock.model.platform import Platform
 from imagelock.model.spec import ImageBase, Spec
+from support.sources import make_repository
 
 NOW = datetime.now(UTC)
 AMD64 = Platform("linux/amd64")
@@ -139,6 +142,29 @@ def test_leftovers_records_and_layouts_go_too(context: Context) -> None:
     assert store.record("kind", "old") is None
     assert store.record("kind", "new") == 1
     assert not layout.exists()
+
+
+def test_repositories_go_by_their_last_use(context: Context, tmp_path: Path) -> None:
+    store, kept = context.store, context.store.root / "git"
+    commit = make_repository(tmp_path / "origin", {"a.txt": "a"})
+    repository = GitRepository(f"git+file://{tmp_path}/origin", store=store, folder=tmp_path)
+    first = b"".join(repository.tree_tar(commit))
+    (lock,) = kept.glob("*.lock")
+    assert collect_garbage(context).removed == 0
+    os.utime(lock, (0, 0))
+    dry = collect_garbage(context, dry_run=True)
+    assert (dry.removed, dry.kept) == (1, 0)
+    assert dry.freed > 0
+    assert b"".join(repository.tree_tar(commit)) == first
+    assert collect_garbage(context).kept == 1, "used again"
+    os.utime(lock, (0, 0))
+    with lock.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        collect_garbage(context)
+        assert lock.with_suffix("").exists(), "a process reads it"
+    assert collect_garbage(context).freed == dry.freed
+    assert list(kept.iterdir()) == []
+    assert b"".join(repository.tree_tar(commit)) == first
 
 
 def test_gc_waits_for_those_who_use_the_store(context: Context) -> None:

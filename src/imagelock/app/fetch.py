@@ -28,6 +28,13 @@ def fetch_lock(
 
     With ``folder``, the lock's context, the layers of base images too.
     """
+    with context.store.in_use():
+        return _fetch_lock(lock, platforms, context, folder)
+
+
+def _fetch_lock(
+    lock: Lock, platforms: Sequence[Platform], context: Context, folder: Path | None
+) -> tuple[int, int]:
     wanted = {
         pin.artifact.sha256: pin.artifact
         for pins in (lock.apt, lock.conda, lock.pip, lock.pip_builds)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from imagelock.app.context import Context
+from imagelock.fetch.git_kept import kept_repositories, remove_repository
 from imagelock.fetch.store import Store, StoredFile
 from imagelock.model.errors import IntegrityError
 from imagelock.model.lock import Lock
@@ -118,8 +119,9 @@ def collect_garbage(
 ) -> GcReport:
     """Remove what was not used for a time and what killed writers left.
 
-    The artifacts and bases of the locks in ``keep`` stay however old they are. No time at all
-    removes everything else. It waits for builds that use the store, and they for it.
+    The artifacts and bases of the locks in ``keep`` stay however old they are; git repositories
+    go by their last use alone, since what locks need of them are artifacts. No time at all removes
+    everything else. It waits for builds that use the store, and they for it.
     """
     with ExitStack() as stack:
         if not dry_run:
@@ -142,6 +144,13 @@ def _collect(
         removed, freed = removed + 1, freed + entry.size
         if not dry_run:
             store.remove(entry.sha256)
+    for repository in kept_repositories(store):
+        if repository.used > oldest:
+            kept, kept_size = kept + 1, kept_size + repository.size
+            continue
+        removed, freed = removed + 1, freed + repository.size
+        if not dry_run:
+            remove_repository(repository)
     if not dry_run:
         _remove_old(store.root / "records", "*/*", oldest)
         _remove_old(store.root / "layouts", "*", oldest)

@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -185,6 +185,8 @@ class GitRepository:
             descriptor = os.open(self._kept.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with suppress(OSError):  # a store of others is only read
+                os.utime(descriptor)  # its last use, by which `store gc` goes
             yield
         finally:
             os.close(descriptor)
