@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from imagelock.model.errors import BuildError, NetworkError, NotFound
 from imagelock.model.platform import Platform, host_platform
 from support.certificates import make_certificates
 from support.engine import Engine, running_engine
+from support.processes import reserved_port
 from support.ssh import running_sshd
 
 pytestmark = [pytest.mark.engine, pytest.mark.root]
@@ -34,16 +34,17 @@ class Reachable:
 @pytest.fixture(scope="module")
 def reachable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reachable]:
     keys = make_certificates(tmp_path_factory.mktemp("keys"))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        tcp = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    with running_engine(
-        f"--host={tcp}",
-        "--tlsverify",
-        f"--tlscacert={keys}/ca.pem",
-        f"--tlscert={keys}/server.pem",
-        f"--tlskey={keys}/server-key.pem",
-    ) as engine:
-        yield Reachable(engine=engine, tcp=tcp, certificates=keys)
+    with (
+        reserved_port() as port,
+        running_engine(
+            f"--host=tcp://127.0.0.1:{port}",
+            "--tlsverify",
+            f"--tlscacert={keys}/ca.pem",
+            f"--tlscert={keys}/server.pem",
+            f"--tlskey={keys}/server-key.pem",
+        ) as engine,
+    ):
+        yield Reachable(engine=engine, tcp=f"tcp://127.0.0.1:{port}", certificates=keys)
 
 
 def test_the_socket(reachable: Reachable) -> None:
@@ -146,9 +147,8 @@ def test_no_engine(tmp_path: Path) -> None:
 
 
 def test_something_else_than_an_engine(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
     with (
+        reserved_port() as port,
         pytest.raises(NetworkError, match="Connection refused"),
         connected(environment={"DOCKER_HOST": f"tcp://127.0.0.1:{port}", "HOME": str(tmp_path)}),
     ):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.command import call, kept_folder
+from support.processes import reserved_port
 
 SPEC = """\
 name = "bad"
@@ -135,16 +135,14 @@ def test_no_network_is_exit_4_and_names_the_archive(tmp_path: Path) -> None:
 
 
 def test_a_server_that_refuses_is_exit_4(tmp_path: Path) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
     mirrors = tmp_path / "mirrors.toml"
-    mirrors.write_text(f'"http://deb.debian.org/" = "http://127.0.0.1:{port}/"\n', encoding="utf-8")
-    called = call(
-        "lock",
-        spec_in(tmp_path, SPEC),
-        env={"IMAGELOCK_STORE": str(tmp_path / "store"), "IMAGELOCK_MIRRORS": str(mirrors)},
-    )
+    with reserved_port() as port:
+        mirrors.write_text(f'"http://deb.debian.org/" = "http://127.0.0.1:{port}/"\n')
+        called = call(
+            "lock",
+            spec_in(tmp_path, SPEC),
+            env={"IMAGELOCK_STORE": str(tmp_path / "store"), "IMAGELOCK_MIRRORS": str(mirrors)},
+        )
     assert called.code == 4
     assert "127.0.0.1" not in called.err, "an error names the canonical place, not the mirror"
 

@@ -10,6 +10,7 @@ import pytest
 from imagelock.fetch.http import Http, basic_authorization, redact
 from imagelock.model.errors import NetworkError, NotFound, UsageError
 from support.local_server import Answer, LocalServer, Request, local_server
+from support.processes import reserved_port
 
 
 @pytest.mark.parametrize(
@@ -200,8 +201,5 @@ def test_offline_asks_nobody(server: LocalServer) -> None:
 
 def test_a_closed_port_is_a_network_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda _seconds: None)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        with pytest.raises(NetworkError, match="could not be reached"):
-            Http().get(f"http://127.0.0.1:{port}/a")
+    with reserved_port() as port, pytest.raises(NetworkError, match="could not be reached"):
+        Http().get(f"http://127.0.0.1:{port}/a")

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from support.engine import Engine, missing
 from support.minbase import test_cache
-from support.registry import free_port, needs
+from support.registry import needs
 
 _INCLUDED = "ca-certificates,docker.io,docker-cli,docker-buildx"
 _PLUGIN = "usr/libexec/docker/cli-plugins/docker-buildx"
@@ -119,7 +119,7 @@ def running_buildkit() -> Iterator[BuildKit]:
 @contextlib.contextmanager
 def buildkit_port(engine: BuildKit) -> Iterator[int]:
     """BuildKit alone on a port of 127.0.0.1, for buildx's ``remote`` driver."""
-    with socket.create_server(("127.0.0.1", free_port())) as server:
+    with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
         stop = threading.Event()
         accepting = threading.Thread(target=_accept, args=(server, engine, stop))

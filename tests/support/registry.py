@@ -24,12 +24,12 @@ from imagelock.fetch.http import Http
 from imagelock.fetch.store import Store
 from imagelock.registry.client import RegistryClient
 from imagelock.registry.credentials import find_credential
+from support.processes import PATIENCE, reserved_port, stop
 
 USER = "tester"
 PASSWORD = "s3cret-canary"
 # bcrypt of PASSWORD: the registry takes nothing else, and Python has no bcrypt of its own.
 _HTPASSWD = f"{USER}:$2y$05$abcdefghijklmnopqrstuullx5kP6GYZcFnepqhmI2H03s5Hsbhlm\n"
-_START_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +55,6 @@ def needs(*programs: str) -> None:
         pytest.skip(f"not installed: {', '.join(missing)} (tests/install-debian-packages.sh)")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextlib.contextmanager
 def running_registry(
     folder: Path, *, htpasswd: bool = False, tls: bool = False, realm: str | None = None
@@ -68,7 +62,14 @@ def running_registry(
     """A registry whose data is in ``folder``, stopped by its process id at the end."""
     needs("docker-registry", *(("openssl",) if tls or realm else ()))
     folder.mkdir(parents=True, exist_ok=True)
-    host = f"127.0.0.1:{free_port()}"
+    with reserved_port() as port:
+        host = f"127.0.0.1:{port}"
+        yield from _registry(folder, host, htpasswd=htpasswd, tls=tls, realm=realm)
+
+
+def _registry(
+    folder: Path, host: str, *, htpasswd: bool, tls: bool, realm: str | None
+) -> Iterator[RunningRegistry]:
     authority = make_certificate(folder, "server") if tls else None
     config = folder / "config.json"
     config.write_text(json.dumps(_config(folder, host, htpasswd=htpasswd, tls=tls, realm=realm)))
@@ -85,8 +86,7 @@ def running_registry(
         _wait_for(host, process, log)
         yield RunningRegistry(host=host, folder=folder, log=log, authority=authority)
     finally:
-        process.terminate()
-        process.wait(timeout=10)
+        stop(process)
 
 
 def _config(
@@ -121,7 +121,7 @@ def _config(
 
 def _wait_for(host: str, process: subprocess.Popen[bytes], log: Path) -> None:
     name, port = host.split(":")
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break

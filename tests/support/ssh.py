@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.engine import missing
-
-_START_SECONDS = 20
+from support.processes import PATIENCE, reserved_port, stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +39,11 @@ def running_sshd(folder: Path, environment: Mapping[str, str]) -> Iterator[SshSe
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True
         )
     shutil.copy(folder / "user.pub", folder / "authorized")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    with reserved_port() as port:
+        yield from _sshd(folder, environment, port)
+
+
+def _sshd(folder: Path, environment: Mapping[str, str], port: int) -> Iterator[SshServer]:
     values = " ".join(f'"{key}={value}"' for key, value in environment.items())
     (folder / "sshd_config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\n"
@@ -71,12 +73,11 @@ def running_sshd(folder: Path, environment: Mapping[str, str]) -> Iterator[SshSe
             address=f"ssh://{getpass.getuser()}@127.0.0.1:{port}", port=port, path=programs
         )
     finally:
-        daemon.terminate()
-        daemon.wait(10)
+        stop(daemon)
 
 
 def _wait_for(port: int, daemon: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + _START_SECONDS
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end and daemon.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
