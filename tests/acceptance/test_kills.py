@@ -16,6 +16,7 @@ import pytest
 
 from support.command import call, kept_folder
 from support.minbase import minbase_layout
+from support.processes import PATIENCE
 
 pytestmark = [pytest.mark.network, pytest.mark.root, pytest.mark.slow]
 
@@ -90,7 +91,7 @@ def test_a_hundred_kills(tmp_path: Path) -> None:
         build.send_signal(signal.SIGKILL)
         finished += build.wait() == 0
     assert finished < KILLS / 2, "the kills came too late to interrupt anything"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while processes_of(str(store)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert processes_of(str(store)) == []

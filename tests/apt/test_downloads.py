@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import random
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -133,13 +134,25 @@ def test_a_suite_with_two_keyrings_is_fetched_once_and_verified_twice(
     assert len(server.asked(f"{FOLDER}InRelease")) == 1
 
 
-def test_what_is_prefetched_is_not_asked_again(server: LocalServer, context: Context) -> None:
+def test_what_is_read_ahead_is_not_asked_again(server: LocalServer, context: Context) -> None:
     serve(server, suite_of("1.0"))
     reader = indexes(context)
-    reader.prefetch([((source(server),), ("amd64",)), ((source(server),), ("arm64",))])
-    for architecture in ("amd64", "arm64"):
-        reader.fetch((source(server),), (architecture,))
+    with reader.reading_ahead([((source(server),), ("amd64",)), ((source(server),), ("arm64",))]):
+        for architecture in ("amd64", "arm64"):
+            reader.fetch((source(server),), (architecture,))
     assert len({request.path for request in server.requests}) == len(server.requests) == 3
+
+
+def test_nothing_is_read_ahead_any_more_at_its_end(server: LocalServer, context: Context) -> None:
+    serve(server, suite_of("1.0"))
+    before = set(threading.enumerate())
+    with (
+        pytest.raises(KeyError),
+        indexes(context).reading_ahead([((source(server),), ("amd64", "arm64"))]),
+    ):
+        raise KeyError
+    left = {thread for thread in set(threading.enumerate()) - before if not thread.daemon}
+    assert left == set()
 
 
 def test_of_several_failures_the_first_source_speaks(server: LocalServer, context: Context) -> None:

@@ -15,6 +15,7 @@ from imagelock.build.oci.cache import CachedLayer
 from imagelock.model.names import sha256
 from imagelock.model.plan import AnyStep, CopyStep, RunStep
 from imagelock.model.spec import RunRule
+from support.processes import PATIENCE
 
 KEY = sha256("0" * 64)
 STEPS: list[AnyStep] = [
@@ -52,7 +53,7 @@ def test_all_are_fetched_at_once_and_packed_later_on_few_cores(
     with ThreadPoolExecutor(2) as workers:
         beside = Beside(workers, maker.prepare, maker.make, STEPS)
         for title in ("one", "two", "three"):
-            assert maker.fetched[title].wait(10)
+            assert maker.fetched[title].wait(PATIENCE)
         if cores <= 2:
             assert maker.made == []
         assert [beside.result(number) for number in (0, 2, 3)] == [(), (), ()]

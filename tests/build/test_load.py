@@ -30,6 +30,7 @@ from support.buildkit import running_buildkit
 from support.engine import missing, running_engine
 from support.layouts import Entry, LayoutWriter, tar_of
 from support.podman import running_podman
+from support.processes import PATIENCE, stop
 
 pytestmark = [pytest.mark.engine, pytest.mark.root]
 AMD64, ARM64 = Platform("linux/amd64"), Platform("linux/arm64")
@@ -106,16 +107,14 @@ def podman_service() -> Iterator[str]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            for _ in range(100):
-                if socket.exists():
-                    break
+            end = time.monotonic() + PATIENCE
+            while not socket.exists() and service.poll() is None and time.monotonic() < end:
                 time.sleep(0.1)
-            else:
+            if not socket.exists():
                 missing("podman's service did not start")
             yield f"unix://{socket}"
         finally:
-            service.terminate()
-            service.wait(20)
+            stop(service)
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ from imagelock.model.image import LAYER_GZIP, LAYER_TAR, BuiltLayer, Descriptor
 from imagelock.model.names import digest
 from support.archives import Member, tar_of
 from support.engine import missing
+from support.processes import PATIENCE
 
 pytestmark = [pytest.mark.root]
 
@@ -385,7 +386,7 @@ def killed_at_random(folder: Path, lower: str, rounds: int) -> None:
         time.sleep(dice.uniform(0.05, 1.2))
         process.send_signal(signal.SIGKILL)
         process.wait()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while mounts_and_processes("7.0625")[1] and time.monotonic() < deadline:
         time.sleep(0.1)
     assert mounts_and_processes("7.0625")[1] == 0

@@ -18,6 +18,7 @@ from imagelock.fetch.store import Store
 from imagelock.model.errors import NetworkError, NotFound
 from imagelock.model.names import PipName
 from support.local_server import Answer, LocalServer, Request
+from support.processes import PATIENCE
 
 JSON = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
 NAMES = [PipName(f"demo-{number}") for number in range(20)]
@@ -50,7 +51,7 @@ def lost(_name: PipName, _future: Future[Any]) -> None:
 def ask(process: PageProcess, name: PipName) -> Future[Any]:
     """Ask as soon as the process is up."""
     future: Future[Any] = Future()
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while not process.ask(name, future):
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -61,7 +62,7 @@ def test_the_same_answers(source: PageSource) -> None:
     process = PageProcess(source, lost)
     try:
         asked = {name: ask(process, name) for name in NAMES}
-        assert {name: future.result(30) for name, future in asked.items()} == {
+        assert {name: future.result(PATIENCE) for name, future in asked.items()} == {
             name: source.releases(name) for name in NAMES
         }
     finally:
@@ -76,7 +77,7 @@ def test_errors_are_the_same(source: PageSource, server: LocalServer) -> None:
             with pytest.raises(kind) as here:
                 source.releases(PipName(name))
             with pytest.raises(kind) as there:
-                ask(process, PipName(name)).result(30)
+                ask(process, PipName(name)).result(PATIENCE)
             assert str(there.value) == str(here.value)
     finally:
         process.close()
@@ -88,7 +89,7 @@ def test_what_nobody_expected_is_met_by_the_parent(store: Store) -> None:
     process = PageProcess(source, lambda name, _future: left.append(name))
     try:
         ask(process, NAMES[0])
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE
         while not left and time.monotonic() < end:
             time.sleep(0.01)
         assert left == [NAMES[0]]
@@ -113,7 +114,7 @@ def test_it_has_our_credentials_and_mirrors(store: Store, server: LocalServer) -
     )
     process = PageProcess(PageSource(store, client, ["https://index.invalid/simple/"], ()), lost)
     try:
-        index, releases = ask(process, PipName("demo-1")).result(30)
+        index, releases = ask(process, PipName("demo-1")).result(PATIENCE)
     finally:
         process.close()
     assert index == "https://index.invalid/simple/"
@@ -133,7 +134,7 @@ def test_what_a_killed_process_leaves_is_given_back(
     try:
         ask(process, PipName("slow"))
         process._process.kill()
-        process._reader.join(30)
+        process._reader.join(PATIENCE)
         assert left == ["slow"]
         assert not process.ask(PipName("demo-1"), Future())
     finally:

@@ -13,6 +13,7 @@ import pytest
 
 from imagelock.fetch.store import Store
 from imagelock.model.errors import BuildError
+from support.processes import PATIENCE
 
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
 PRELUDE = """
@@ -29,7 +30,7 @@ def in_namespace(mount: str, script: str, folder: Path) -> str:
     """Run a script under a mount that only it sees; what it printed."""
     shell = f'mount --make-rprivate / && {mount} && exec "$0" -c "$1" "$2"'
     command = ["unshare", "-m", "sh", "-ec", shell, sys.executable, PRELUDE + script, str(folder)]
-    done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from imagelock.fetch.store import Store
+from support.processes import PATIENCE
 
 WRITER = """
 import random, sys
@@ -48,7 +49,7 @@ def assert_whole(store: Store) -> int:
 def test_processes_that_write_the_same_entries_and_sweep(tmp_path: Path) -> None:
     writers = [start(tmp_path, seed) for seed in range(4)]
     for writer in writers:
-        writer.communicate(timeout=60)
+        writer.communicate(timeout=PATIENCE)
         assert writer.returncode == 0
     assert assert_whole(Store(tmp_path)) == 40
     assert list((tmp_path / "tmp").iterdir()) == []
@@ -62,7 +63,7 @@ def test_killed_at_any_moment_nothing_half_written_is_found(tmp_path: Path) -> N
         assert writer.stdout.readline() == b"ready\n"
         time.sleep(0.1 * (seed * 0.618 % 1))
         os.kill(writer.pid, signal.SIGKILL)
-        writer.communicate(timeout=10)
+        writer.communicate(timeout=PATIENCE)
         assert_whole(store)
     left = len(list((tmp_path / "tmp").iterdir()))
     assert store.sweep() == left
@@ -87,5 +88,5 @@ print(Store(Path(sys.argv[1])).add(chunks()))
         assert writer.stdout is not None
         assert writer.stdout.readline() == b"ready\n"
         assert Store(tmp_path).sweep() == 0
-        output, _ = writer.communicate(b"\n", timeout=10)
+        output, _ = writer.communicate(b"\n", timeout=PATIENCE)
     assert output.decode().strip() == hashlib.sha256(b"firstsecond").hexdigest()

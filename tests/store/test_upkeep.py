@@ -25,6 +25,7 @@ from imagelock.model.lock import BaseKind, BasePin, Lock, PipPin
 from imagelock.model.names import PipName, Sha256, digest_of
 from imagelock.model.platform import Platform
 from imagelock.model.spec import ImageBase, Spec
+from support.processes import PATIENCE
 from support.sources import make_repository
 
 NOW = datetime.now(UTC)
@@ -176,7 +177,7 @@ def test_gc_waits_for_those_who_use_the_store(context: Context) -> None:
                 collected.result(timeout=0.3)
             assert context.store.find(old) is not None
             assert collect_garbage(context, dry_run=True).removed == 0, "found above, so used today"
-        assert collected.result(timeout=20).kept == 1
+        assert collected.result(timeout=PATIENCE).kept == 1
 
 
 def test_a_killed_user_holds_nothing(context: Context) -> None:

@@ -62,19 +62,21 @@ class Resolution:
         self._keep_indexes()
         self.context, indexes = self.context.with_debian()
         packages = {platform: self._packages(platform) for platform in platforms}
-        if not self._below_is_kept and len(platforms) > 1:
-            # The archives of the next platform are read while this one's packages are chosen.
-            indexes.prefetch(
-                wanted for item in packages.values() for wanted in item.suites_known_beforehand
-            )
+        # The archives of the next platform are read while this one's packages are chosen.
+        ahead = packages.values() if not self._below_is_kept and len(platforms) > 1 else ()
         targets: dict[Platform, PythonTarget] = {}
-        with CondaSections(
-            spec=self.spec,
-            previous=self.previous,
-            context=self.context,
-            options=self.options,
-            spec_folder=self.spec_folder,
-        ) as conda:
+        with (
+            indexes.reading_ahead(
+                wanted for item in ahead for wanted in item.suites_known_beforehand
+            ),
+            CondaSections(
+                spec=self.spec,
+                previous=self.previous,
+                context=self.context,
+                options=self.options,
+                spec_folder=self.spec_folder,
+            ) as conda,
+        ):
             for platform in platforms:
                 target = self._resolve_packages(platform, packages[platform], conda)
                 if target is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -49,18 +49,35 @@ class DebianIndexes:
         IntegrityError names the source that cannot be trusted, NotFound a suite that does not
         exist.
         """
-        self._read_at_once([(sources, architectures)])
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            try:
+                self._read_at_once([(sources, architectures)], pool)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
         return tuple(self._suite(source, architectures) for source in sources)
 
-    def prefetch(self, wanted: Iterable[Wanted]) -> None:
-        """Begin to read suites that :meth:`fetch` will be asked for; failures are told then."""
+    @contextmanager
+    def reading_ahead(self, wanted: Iterable[Wanted]) -> Iterator[None]:
+        """Read suites that :meth:`fetch` will be asked for; failures are told then.
+
+        Nothing is read any more when the context ends, and nothing new is begun as soon as it does.
+        """
         listed = list(wanted)
+        pool = ThreadPoolExecutor(_PARALLEL)
 
         def read() -> None:
-            with suppress(Exception):  # kept for whoever asks; a process that ends needs nothing
-                self._read_at_once(listed)
+            with suppress(Exception):  # kept for whoever asks
+                self._read_at_once(listed, pool)
 
-        threading.Thread(target=read, name="apt-indexes", daemon=True).start()
+        reader = threading.Thread(target=read, name="apt-indexes")
+        if listed:
+            reader.start()
+        try:
+            yield
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+            if listed:
+                reader.join()
 
     def stored(
         self, source: AptArchiveSource, pin: Sha256, architectures: tuple[str, ...]
@@ -84,31 +101,27 @@ class DebianIndexes:
         packages = tuple(map(self._files.read, _listed(source, release, architectures)))
         return FetchedIndex(source=source, release=release, packages=packages)
 
-    def _read_at_once(self, wanted: list[Wanted]) -> None:
+    def _read_at_once(self, wanted: list[Wanted], pool: Executor) -> None:
         """Read all Releases side by side, and every Packages file as soon as it is known.
 
         Of several failures the one of the first source is raised.
         """
-        with ThreadPoolExecutor(_PARALLEL) as pool:
-            try:
-                releases = {
-                    pool.submit(self.release, source): (source, architectures)
-                    for sources, architectures in wanted
-                    for source in sources
-                }
-                files: dict[Future[Release], list[Future[FetchedPackages]]] = {}
-                for done in as_completed(releases):
-                    if done.exception() is None:
-                        source, architectures = releases[done]
-                        listed = _listed(source, done.result(), architectures)
-                        files[done] = [pool.submit(self._files.read, item) for item in listed]
-                for done in releases:
-                    done.result()
-                for done in releases:
-                    for file in files[done]:
-                        file.result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        releases = {
+            pool.submit(self.release, source): (source, architectures)
+            for sources, architectures in wanted
+            for source in sources
+        }
+        files: dict[Future[Release], list[Future[FetchedPackages]]] = {}
+        for done in as_completed(releases):
+            if done.exception() is None:
+                source, architectures = releases[done]
+                listed = _listed(source, done.result(), architectures)
+                files[done] = [pool.submit(self._files.read, item) for item in listed]
+        for done in releases:
+            done.result()
+        for done in releases:
+            for file in files[done]:
+                file.result()
 
 
 def _listed(
