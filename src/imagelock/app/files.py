@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,24 +111,19 @@ def write_whole(path: Path, data: bytes) -> None:
             "the folder of this file does not exist", where=str(path), hint="make the folder first"
         )
     with disk_errors(str(path)):
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        # The kernel applies the umask: to ask for it is to change it, for other threads too.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, 0o666)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
-                os.fchmod(file.fileno(), _mode_for(path))
+                with contextlib.suppress(FileNotFoundError):
+                    os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
                 os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()
             raise
-
-
-def _mode_for(path: Path) -> int:
-    if path.exists():
-        return path.stat().st_mode & 0o777
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return 0o666 & ~mask

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagelock.app.files import Located, load_lock_if_any, load_spec, write_whole
+from imagelock.app.writers import only_writer
 from imagelock.lock import (
     Section,
     StaleReason,
@@ -65,10 +66,11 @@ def lock_spec(
 ) -> LockOutcome:
     """Bring the lock up to date with its spec; ``platforms`` limits what is resolved again.
 
-    The file is written whole or not at all, and only when its bytes change.
+    The file is written whole or not at all, and only when its bytes change. Others who would
+    write it meanwhile wait.
     """
     spec_path = _spec_path(located)
-    with context.store.in_use():
+    with only_writer(located.lock, context) if write else context.store.in_use():
         return lock_value(
             load_spec(spec_path),
             located.lock,
@@ -90,7 +92,10 @@ def lock_value(
     platforms: tuple[Platform, ...] = (),
     write: bool = True,
 ) -> LockOutcome:
-    """As :func:`lock_spec`, for a spec that no file holds, its paths below ``spec_folder``."""
+    """As :func:`lock_spec`, for a spec that no file holds, its paths below ``spec_folder``.
+
+    The caller is the lock's :func:`only_writer`.
+    """
     previous = load_lock_if_any(path)
     lock = resolve_lock(
         spec,

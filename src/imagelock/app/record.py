@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from imagelock.app.build import BuildOrder, build_context
 from imagelock.app.context import Context
-from imagelock.app.files import write_whole
-from imagelock.lock import encode_lock
+from imagelock.app.files import load_lock, write_whole
+from imagelock.app.writers import only_writer
+from imagelock.lock import encode_lock, tag_digest
+from imagelock.model.errors import CheckFailed
 from imagelock.model.image import BuildResult
 from imagelock.model.lock import ImageRecord
 from imagelock.model.platform import Platform
@@ -19,8 +21,23 @@ if TYPE_CHECKING:
     from imagelock.build.oci.compare import Difference
 
 
-def record_images(path: Path, order: BuildOrder, result: BuildResult) -> bool:
-    """Write what was built into the lock; whether the file changed. The tag stays the same."""
+def record_images(path: Path, order: BuildOrder, result: BuildResult, *, context: Context) -> bool:
+    """Write what was built into the lock; whether the file changed. The tag stays the same.
+
+    What other builds recorded meanwhile stays. CheckFailed when the lock is another one by now.
+    """
+    with only_writer(path, context):
+        return _record_images(path, order, result)
+
+
+def _record_images(path: Path, order: BuildOrder, result: BuildResult) -> bool:
+    lock = load_lock(path)
+    if tag_digest(lock) != tag_digest(order.lock):
+        raise CheckFailed(
+            "the lock has changed while it was built, so that nothing is recorded in it",
+            where=str(path),
+            hint="build it again",
+        )
     built = tuple(
         ImageRecord(
             platform=image.platform,
@@ -31,8 +48,8 @@ def record_images(path: Path, order: BuildOrder, result: BuildResult) -> bool:
         for image in result.images
     )
     platforms = {record.platform for record in built}
-    others = tuple(record for record in order.lock.images if record.platform not in platforms)
-    data = encode_lock(replace(order.lock, images=(*others, *built)))
+    others = tuple(record for record in lock.images if record.platform not in platforms)
+    data = encode_lock(replace(lock, images=(*others, *built)))
     if data == path.read_bytes():
         return False
     write_whole(path, data)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from imagelock.app.context import Context
+from imagelock.app.writers import FOLDER as WRITERS
 from imagelock.fetch.git_kept import kept_repositories, remove_repository
 from imagelock.fetch.store import Store, StoredFile
 from imagelock.model.errors import IntegrityError
@@ -154,6 +155,7 @@ def _collect(
     if not dry_run:
         _remove_old(store.root / "records", "*/*", oldest)
         _remove_old(store.root / "layouts", "*", oldest)
+        _remove_old(store.root / WRITERS, "*", oldest)
         _remove_trees(store, oldest)
     return GcReport(
         removed=removed,

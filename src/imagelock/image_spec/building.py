@@ -48,6 +48,21 @@ def image_is_there(spec: ImageSpec) -> bool | None:
     return _in_registry(order, context)
 
 
+def existing_reference(spec: ImageSpec) -> str:
+    """``registry/name@digest`` of an image that :func:`image_is_there` found."""
+    context = host_context()
+    order = spec.build_order(context)
+    if spec.registry is not None:
+        return _named(order, _pushed_digest(order, context))
+    from imagelock.registry.layout import read_index
+    from imagelock.registry.manifest import index_entries
+
+    where = f"oci:{stored_layout(context, order)}"
+    index = read_index(stored_layout(context, order), where)
+    ((built, _platform),) = index_entries(index, where=where)
+    return _named(order, built.digest)
+
+
 def _in_registry(order: BuildOrder, context: Context) -> bool | None:
     from imagelock.app.push import image_exists
 
@@ -70,6 +85,13 @@ def make_image(
     FLYTE_PUSH_IMAGE_SPEC with "0" or "false" builds without pushing.
     """
     context = host_context()
+    with context.store.in_use():  # until it is pushed
+        return _make_image(spec, context, builder, skip_existing=skip_existing)
+
+
+def _make_image(
+    spec: ImageSpec, context: Context, builder: str | None, *, skip_existing: bool
+) -> Made:
     found = spec.build_order(context)
     pushes = spec.registry is not None and flag("FLYTE_PUSH_IMAGE_SPEC", default=True)
     force = force_asked(spec)

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cache
+from threading import RLock
 from typing import ClassVar, Final
 
-from imagelock.image_spec.building import force_asked, in_container, make_image
+from imagelock.image_spec.building import (
+    existing_reference,
+    force_asked,
+    in_container,
+    make_image,
+)
 from imagelock.image_spec.locking import LOG
 from imagelock.image_spec.spec import ImageSpec
 from imagelock.model.errors import BuildError, UsageError
@@ -25,6 +31,10 @@ class ImageSpecBuilder(ABC):
     def build_image(self, image_spec: ImageSpec) -> str | None:
         """Make the image and push it; its full name, or None for ``image_spec.image_name()``."""
         raise NotImplementedError
+
+    def existing_image(self, image_spec: ImageSpec) -> str | None:  # noqa: ARG002 (for others)
+        """The full name of an image that is there; None for ``image_spec.image_name()``."""
+        return None
 
     def should_build(self, image_spec: ImageSpec) -> bool:
         """Whether the image is to be made: forced, not there, or nobody knows.
@@ -56,6 +66,10 @@ class LockBuilder(ImageSpecBuilder):
         """``registry/name@digest``."""
         return make_image(image_spec, builder=self.name).reference
 
+    def existing_image(self, image_spec: ImageSpec) -> str:
+        """``registry/name@digest``, of the registry's image or of the one built here."""
+        return existing_reference(image_spec)
+
 
 class ImageBuildEngine:
     """The builders there are, by name, and the images built in this process."""
@@ -63,6 +77,8 @@ class ImageBuildEngine:
     _registered: ClassVar[dict[str, tuple[ImageSpecBuilder, int]]] = {}
     real_names: ClassVar[dict[str, str]] = {}
     """What builders called the images, by ``image_name()``."""
+    _building: ClassVar[dict[str, RLock]] = {}
+    """Held while an image is made, by the same name; a builder may come back for its own."""
 
     @classmethod
     def register(
@@ -83,6 +99,7 @@ class ImageBuildEngine:
     def build(cls, image_spec: ImageSpec) -> str | None:
         """Make an image, its base first, once in a process; its full name.
 
+        Any number of threads may call it: who asks for an image that is being made waits for it.
         None inside a container, where nothing is built. UsageError for an unknown builder.
         """
         if in_container():
@@ -91,13 +108,16 @@ class ImageBuildEngine:
             cls.build(image_spec.base_image)
         builder = cls.builder_of(image_spec)
         name = image_spec.build_order().reference
-        if name in cls.real_names:
+        with cls._building.setdefault(name, RLock()):
+            if name in cls.real_names:
+                return cls.real_names[name]
+            if builder.should_build(image_spec):
+                made = builder.build_image(image_spec)
+            else:
+                LOG.info("%s is there already", name)
+                made = builder.existing_image(image_spec)
+            cls.real_names[name] = made or name
             return cls.real_names[name]
-        if not builder.should_build(image_spec):
-            LOG.info("%s is there already", name)
-            return name
-        cls.real_names[name] = builder.build_image(image_spec) or name
-        return cls.real_names[name]
 
     @classmethod
     def builder_of(cls, image_spec: ImageSpec) -> ImageSpecBuilder:

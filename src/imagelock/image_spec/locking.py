@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock as Mutex
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
@@ -15,6 +16,7 @@ from imagelock.app.context import ResolveOptions, flag, host_context
 from imagelock.app.files import load_lock_if_any
 from imagelock.app.lock import lock_value
 from imagelock.app.tag import image_reference, image_tag
+from imagelock.app.writers import only_writer
 from imagelock.image_spec.checks import CopyFileDetection
 from imagelock.image_spec.document import document_of, is_image_spec, parsed_spec, where
 from imagelock.image_spec.sources import Source, with_source
@@ -31,6 +33,8 @@ LOG: Final = logging.getLogger("imagelock")
 
 _HOLDERS: Final[WeakValueDictionary[Path, ImageSpec]] = WeakValueDictionary()
 """Who a lock file belongs to in this process."""
+
+_CLAIMING: Final = Mutex()
 
 FLYTEKIT_ROOT: Final = "/root"
 
@@ -94,30 +98,58 @@ def current_lock(
     base = spec.base_image
     if isinstance(base, ImageSpec):
         current_lock(base, upgrade=upgrade, for_flytekit=False, context=context)
-    previous = load_lock_if_any(path)
     wanted = wanted_spec(spec, for_flytekit=for_flytekit)
-    moved = frozenset[str]()
-    if previous is not None and not upgrade:
-        reasons = _reasons(previous, spec, wanted, for_flytekit=for_flytekit)
-        if _base_moved(spec, previous, context):
-            moved = frozenset({"base"})
-        if not reasons and not moved:
-            return previous
-        _refuse_if_frozen(spec, path, [*map(str, reasons), *("the base has moved" for _ in moved)])
-    else:
-        _refuse_if_frozen(spec, path, ["there is none" if previous is None else "an upgrade"])
-    LOG.info("locking %s in %s", where(spec), path)
-    outcome = lock_value(
-        wanted,
-        path,
-        spec_folder=spec.folder,
-        context=context,
-        options=ResolveOptions(upgrade=upgrade, upgrade_names=moved),
-    )
-    return outcome.lock
+
+    def standing() -> _Standing:
+        return _standing(spec, wanted, context, upgrade=upgrade, for_flytekit=for_flytekit)
+
+    found = standing()
+    if found.lock is not None and not found.reasons:
+        return found.lock
+    _refuse_if_frozen(spec, path, found.reasons)
+    with only_writer(path, context):
+        found = standing()  # another may have written it while we waited
+        if found.lock is not None and not found.reasons:
+            return found.lock
+        LOG.info("locking %s in %s", where(spec), path)
+        return lock_value(
+            wanted,
+            path,
+            spec_folder=spec.folder,
+            context=context,
+            options=ResolveOptions(upgrade=upgrade, upgrade_names=found.moved),
+        ).lock
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """The lock there is, and why it must change; ``moved`` is what may move with it."""
+
+    lock: Lock | None
+    reasons: tuple[str, ...]
+    moved: frozenset[str] = frozenset()
+
+
+def _standing(
+    spec: ImageSpec, wanted: Spec, context: Context, *, upgrade: bool, for_flytekit: bool
+) -> _Standing:
+    lock = load_lock_if_any(spec.lock_path)
+    if lock is None:
+        return _Standing(None, ("there is none",))
+    if upgrade:
+        return _Standing(lock, ("an upgrade",))
+    reasons = tuple(map(str, _reasons(lock, spec, wanted, for_flytekit=for_flytekit)))
+    if _base_moved(spec, lock, context):
+        return _Standing(lock, (*reasons, "the base has moved"), frozenset({"base"}))
+    return _Standing(lock, reasons)
 
 
 def _claim(path: Path, spec: ImageSpec) -> None:
+    with _CLAIMING:
+        _claimed(path, spec)
+
+
+def _claimed(path: Path, spec: ImageSpec) -> None:
     holder = _HOLDERS.get(path)
     if holder is not None and holder.id != spec.id and holder.to_spec() != spec.to_spec():
         raise UsageError(

@@ -70,7 +70,7 @@ def run(options: argparse.Namespace, report: Report) -> int:
     built = tuple(image.platform for image in result.images)
     if options.check:
         _check(order, built, result, context)
-    if options.record and record_images(located.lock, order, result):
+    if options.record and record_images(located.lock, order, result, context=context):
         report.done(f"recorded in {located.lock}")
     if push:
         _push(order, Path(output.removeprefix("oci:")), context, options, report)
