@@ -91,6 +91,22 @@ def test_a_project_and_an_sdist_are_built_installed_and_the_same_twice(
 
 @pytest.mark.network
 @pytest.mark.root
+def test_a_backend_is_told_its_settings_and_they_are_in_the_key(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    needs_root()
+    program = ("--", "/opt/venv/bin/python", "-c", "import tool.told as t; print(t.TOLD)")
+    for told in ('["a=b", "c=1", "c=2"]', '["a=other"]'):
+        more = f"no-binary = ['docopt']\n[pip.config-settings]\ntool = {told}"
+        spec = made(tmp_path, "docopt==0.6.2", more)
+        built = call("build", str(spec), "--output", f"oci:{tmp_path}/out", "--force")
+        assert built.code == 0, built.err
+        assert call("run", f"oci:{tmp_path}/out", *program).code == 0
+    assert capfd.readouterr().out == "{'a': 'b', 'c': ['1', '2']}\n{'a': 'other'}\n"
+
+
+@pytest.mark.network
+@pytest.mark.root
 @pytest.mark.slow
 def test_a_c_extension_is_built_with_the_image_s_compiler(tmp_path: Path) -> None:
     needs_root()

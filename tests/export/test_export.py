@@ -62,6 +62,24 @@ six==1.16.0 \\
 """)
 
 
+def test_what_the_backend_of_a_source_is_told_goes_with_it_and_is_read_again() -> None:
+    lock = example_lock()
+    sdist = dataclasses.replace(
+        pip_pin("lxml", "1", ("<spec>", "")), artifact=artifact("pypi", "p/lxml-1.tar.gz")
+    )
+    text = export_requirements(dataclasses.replace(lock, pip=(sdist,)))
+    assert text.splitlines()[-4:] == [
+        f"    --hash=sha256:{sdist.artifact.sha256} \\",
+        "    --config-settings=--with-xml2=/usr \\",
+        "    --config-settings=-v=1 \\",
+        "    --config-settings=-v=2",
+    ]
+    spec = '[base]\nimage = "a"\n[pip]\nrequirements = ["r.txt"]\nindex = "https://pypi.example/simple/"'
+    files = {"r.txt": text.replace("--find-links ./wheels\n", "").encode()}
+    read = parse_spec(spec.encode(), source="t.toml", read_file=files.__getitem__)
+    assert read.pip.config_settings == lock.roots.pip.config_settings
+
+
 def test_requirements_of_one_platform() -> None:
     assert export_requirements(with_direct(), ARM64) == snapshot("""\
 # The pip packages of an imagelock lock, for Python 3.11.2 on linux/arm64.

@@ -23,7 +23,7 @@ from imagelock.model.platform import Platform
 from support.example_lock import example_lock
 
 GOLDEN = Path(__file__).parent / "golden"
-TAG = "d3c4151bafedba218091cd2a06957f8c"
+TAG = "6c00344b2d5de876f0234916ccec76d4"
 
 
 def test_the_file() -> None:

@@ -69,6 +69,8 @@ def shuffled(draw: Callable[[st.SearchStrategy[Any]], Any], lock: Lock) -> Lock:
             constraints=mixed(pip.constraints),
             overrides=mixed(pip.overrides),
             allow_sdist=mixed(pip.allow_sdist),
+            no_binary=mixed(pip.no_binary),
+            config_settings=mixed(pip.config_settings),
         ),
     )
     return dataclasses.replace(

@@ -87,7 +87,7 @@ class Desk:
 
     def spec(self, *packages: str, **keys: object) -> Spec:
         table = {"packages": list(packages), "index": f"{self.server.url}/simple", **keys}
-        lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+        lines = [f"{key} = {_toml(value)}" for key, value in table.items()]
         text = '[base]\ndistribution = "debian:bookworm"\n[pip]\n' + "\n".join(lines)
         (self.folder / "train.toml").write_text(text)
         return load_spec(self.folder / "train.toml")
@@ -112,6 +112,12 @@ class Desk:
             folder=self.folder,
         )
         return lock_of(spec, made)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {_toml(item)}' for key, item in value.items())} }}"
+    return json.dumps(value)
 
 
 def lock_of(spec: Spec, made: PipSection) -> Lock:
@@ -353,17 +359,110 @@ def test_an_sdist_needs_leave(desk: Desk, server: LocalServer) -> None:
 
 
 def add_sdist(server: LocalServer, name: str, data: bytes, version: str = "1.0") -> None:
-    filename = f"{name}-{version}.tar.gz"
-    server.routes[f"/files/{filename}"] = Answer(data)
-    file = {
-        "filename": filename,
-        "url": f"{server.url}/files/{filename}",
-        "hashes": {"sha256": sha256(data)},
-        "size": len(data),
-    }
-    page = json.dumps({"meta": {"api-version": "1.1"}, "files": [file]}).encode()
+    add_page(server, name, {f"{name}-{version}.tar.gz": data})
+
+
+def add_page(server: LocalServer, name: str, files: dict[str, bytes]) -> None:
+    """An index's page of a project with these files."""
+    listing = []
+    for filename, data in files.items():
+        server.routes[f"/files/{filename}"] = Answer(data)
+        file = {
+            "filename": filename,
+            "url": f"{server.url}/files/{filename}",
+            "hashes": {"sha256": sha256(data)},
+            "size": len(data),
+        }
+        listing.append(file)
+    page = json.dumps({"meta": {"api-version": "1.1"}, "files": listing}).encode()
     headers = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
     server.routes[f"/simple/{name}/"] = Answer(page, headers=headers)
+
+
+def of_both_kinds(server: LocalServer) -> None:
+    """An index with two sdists of a project, and a wheel of the older one."""
+    files = {f"tool-{text}.tar.gz": make_sdist("tool", text, project_files(version=text))
+             for text in ("1.0", "2.0")}  # fmt: skip
+    files["tool-1.0-py3-none-any.whl"] = wheel("tool", "1.0")
+    add_page(server, "tool", files)
+
+
+def test_the_sdist_is_taken_where_no_binary_asks_for_it(desk: Desk, server: LocalServer) -> None:
+    of_both_kinds(server)
+    before = desk.lock(desk.spec("tool"))
+    assert [pin.artifact.filename for pin in before.pip] == ["tool-1.0-py3-none-any.whl"]
+    pinned = desk.spec("tool==1.0", **{"no-binary": ["Tool"]})
+    after = desk.lock(pinned, before)
+    assert [pin.artifact.filename for pin in after.pip] == ["tool-1.0.tar.gz"]
+    assert [pin.name for pin in after.pip_builds] == ["fakebuild", "pathspec"]
+    assert desk.lock(pinned, after, offline=True) == after
+    back = desk.lock(desk.spec("tool==1.0"), after)
+    assert [pin.artifact.filename for pin in back.pip] == ["tool-1.0-py3-none-any.whl"]
+
+
+def test_what_builds_is_wheels_whatever_no_binary_says(desk: Desk, folder: Path) -> None:
+    write_files(folder / "tool", project_files())
+    lock = desk.lock(desk.spec("./tool", **{"no-binary": ["fakebuild", "pathspec"]}))
+    assert all(pin.artifact.is_wheel for pin in lock.pip_builds)
+    assert len(lock.pip_builds) == 2
+
+
+def test_no_binary_of_what_has_only_wheels_says_so(desk: Desk) -> None:
+    with pytest.raises(NoSolution, match=r"core 1\.0: has no sdist to build") as caught:
+        desk.lock(desk.spec("core", **{"no-binary": ["core"]}))
+    assert caught.value.hint == "core has wheels alone: leave it out of no-binary"
+
+
+def test_prefer_binary_takes_an_older_wheel_before_a_newer_sdist(
+    desk: Desk, server: LocalServer
+) -> None:
+    of_both_kinds(server)
+    allowed = {"allow-sdist": ["tool"]}
+    newest = desk.lock(desk.spec("tool", **allowed))
+    assert [pin.artifact.filename for pin in newest.pip] == ["tool-2.0.tar.gz"]
+    preferred = desk.lock(desk.spec("tool", **allowed, **{"prefer-binary": True}))
+    assert [pin.artifact.filename for pin in preferred.pip] == ["tool-1.0-py3-none-any.whl"]
+    forced = desk.lock(desk.spec("tool>1", **allowed, **{"prefer-binary": True}))
+    assert [pin.artifact.filename for pin in forced.pip] == ["tool-2.0.tar.gz"]
+
+
+@pytest.mark.parametrize("kind", ["sdist", "folder", "commit"])
+def test_a_backend_is_told_its_settings_whenever_it_is_asked(
+    desk: Desk, folder: Path, server: LocalServer, kind: str
+) -> None:
+    # Dynamic, so that the backend is asked for metadata too.
+    files = project_files()
+    files["pyproject.toml"] = files["pyproject.toml"].replace(
+        "dependencies", 'dynamic = ["dependencies"]\n#'
+    )
+    if kind == "sdist":
+        add_sdist(server, "tool", make_sdist("tool", "1.0", files))
+    make_repository(folder / "tool", files)
+    url = {"sdist": "tool", "folder": "./tool", "commit": f"tool @ git+file://{folder}/tool@main"}
+    keys: dict[str, object] = {"allow-sdist": ["tool"]}
+    plain = desk.lock(desk.spec(url[kind], **keys))
+    assert [pin.name for pin in plain.pip] == ["tool"]
+    told = {"tool": ["needs=core>=1", "needs=pathspec", "more=core>0.5"]}
+    spec = desk.spec(url[kind], **keys, **{"config-settings": told})
+    lock = desk.lock(spec, plain)
+    assert [pin.name for pin in lock.pip] == ["core", "tool"]
+    assert lock.pip[0].required_by == (Requirer(name="tool", specifier=">0.5"),)
+    assert [pin.name for pin in lock.pip_builds] == ["core", "fakebuild", "pathspec"]
+    reasons = [str(reason) for reason in staleness(plain, spec)]
+    listed = ", ".join(f'"{item}"' for item in told["tool"])
+    assert f"pip.config-settings.tool: [{listed}] was added" in reasons
+    assert desk.lock(spec, lock, offline=True) == lock
+
+
+def test_settings_in_a_requirements_file_find_a_project_by_its_folder(
+    desk: Desk, folder: Path
+) -> None:
+    write_files(folder / "tool", project_files())
+    (folder / "r.txt").write_text("-e ./tool --config-settings='a=b c' -C a=d\n")
+    spec = desk.spec("core", requirements=["r.txt"])
+    assert spec.pip.config_settings == (("tool", ("a=b c", "a=d")),)
+    with pytest.raises(SpecError, match="expected one way to build 'tool'"):
+        desk.spec("core", requirements=["r.txt"], **{"config-settings": {"tool": ["a=x"]}})
 
 
 def test_a_spec_may_lie_in_the_project_it_names(desk: Desk, folder: Path) -> None:

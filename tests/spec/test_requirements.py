@@ -100,7 +100,10 @@ def test_an_include_is_relative_to_its_file_and_may_be_met_twice() -> None:
         ),
         (
             "a --global-option=x\n",
-            snapshot("r.txt:1:3: the option '--global-option' is not supported yet"),
+            snapshot("""\
+r.txt:1:3: the option '--global-option' is not read
+  hint: say it with --config-settings behind the requirement, or in a setup.cfg\
+"""),
         ),
         ("a -z\n", snapshot("r.txt:1:3: expected an option of requirements files, got '-z'")),
         (

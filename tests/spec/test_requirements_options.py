@@ -7,6 +7,8 @@ import pytest
 from inline_snapshot import snapshot
 
 from imagelock.model.spec import PipSpec, Prerelease
+from imagelock.spec.image_spec.pip_arguments import pip_keys
+from imagelock.spec.rule import RuleBroken
 from support.specs import BASE, problems_of, spec_of
 
 ONES = "1" * 64
@@ -57,6 +59,32 @@ def test_without_an_index_the_first_folder_of_links_is_it() -> None:
 
 def test_what_is_done_anyway_may_be_asked_for() -> None:
     assert pip_of("--only-binary :all:\n--require-hashes\nx") == pip_of("x")
+    assert pip_of("--only-binary=a,B\nx", 'allow-sdist = ["c"]').allow_sdist == ("c",)
+
+
+def test_what_is_built_of_its_sdist() -> None:
+    pip = pip_of("--no-binary=B.x,a\n--prefer-binary\nx", 'no-binary = ["c"]', q="--no-binary a")
+    assert (pip.no_binary, pip.prefer_binary, pip.may_build) == (
+        ("a", "b-x", "c"),
+        True,
+        ("a", "b-x", "c"),
+    )
+    assert pip == pip_of("x", 'no-binary = ["C", "b_x", "a"]\nprefer-binary = true', q="")
+
+
+def test_what_backends_are_told_stands_in_its_order() -> None:
+    pip = pip_of(
+        f'B.x>1 --config-settings="k=v w" -C k=-1 --hash=sha256:{ONES} \\\n'
+        "  --config-setting '--build-option=--a --b' -Cz=\n"
+        "c ; os_name == 'posix' -C \"k='q'\"\n"
+    )
+    assert pip.config_settings == (
+        ("b-x", ("k=v w", "k=-1", "--build-option=--a --b", "z=")),
+        ("c", ("k='q'",)),
+    )
+    assert pip.requirements[0].hashes == (("b-x>1", (f"sha256:{ONES}",)),)
+    table = "[pip.config-settings]\nB_x = ['k=1']\n"
+    assert pip_of("b-x -C k=1", table) == pip_of("b.x", table)
 
 
 def test_prereleases() -> None:
@@ -126,14 +154,109 @@ r.txt:1:3: expected the name of a well-known index, an http or https URL, or a f
             "--no-binary :all:",
             "",
             snapshot("""\
-r.txt:1:1: the option '--no-binary' is not supported yet
-  hint: allow-sdist in the spec names what may be built where no wheel fits\
+r.txt:1:13: expected the names of packages, got ':all:'
+  hint: name the packages, as in --no-binary lxml: what is built is never left to chance\
+"""),
+        ),
+        (
+            "--no-binary a,:none:",
+            "",
+            snapshot("""\
+r.txt:1:13: expected the names of packages, got ':none:'
+  hint: name the packages, as in --no-binary lxml: what is built is never left to chance\
+"""),
+        ),
+        ("--no-binary", "", snapshot("r.txt:1:12: expected a package name, got ''")),
+        (
+            "--no-binary a\n--only-binary b,a",
+            "",
+            snapshot("""\
+r.txt:2:15: expected no '--only-binary a' beside allow-sdist or no-binary for it
+  hint: leave one of them out\
+"""),
+        ),
+        (
+            "--only-binary a",
+            'allow-sdist = ["A"]',
+            snapshot("""\
+r.txt:1:15: expected no '--only-binary a' beside allow-sdist or no-binary for it
+  hint: leave one of them out\
+"""),
+        ),
+        (
+            "--prefer-binary yes",
+            "",
+            snapshot("r.txt:1:17: expected nothing behind '--prefer-binary', got 'yes'"),
+        ),
+        (
+            "-C a=b",
+            "",
+            snapshot("""\
+r.txt:1:1: the option '--config-settings' is not read
+  hint: write it behind the requirement that it is for\
+"""),
+        ),
+        (
+            "x -C a",
+            "",
+            snapshot("""\
+r.txt:1:6: expected a setting of a build backend like 'KEY=VALUE', got 'a'
+  hint: what it knows is in its documentation (PEP 517, config_settings)\
+"""),
+        ),
+        ("x -C 'a=b", "", snapshot("r.txt:1:6: expected a closing quote")),
+        (
+            "x -C a=b y",
+            "",
+            snapshot("r.txt:1:10: expected an option of requirements files, got 'y'"),
+        ),
+        (
+            "x -C a=b\\\n  --hash=sha256:0",
+            "",
+            snapshot("r.txt:2:10: expected 64 hex digits, got 1 characters"),
+        ),
+        (
+            "x -C a=b\nx -C a=c",
+            "",
+            snapshot("""\
+r.txt:2:6: expected one way to build 'x', got other settings of it elsewhere
+  hint: keep one of them\
+"""),
+        ),
+        (
+            "x -C a=b",
+            "[pip.config-settings]\nX = ['a=c']",
+            snapshot("""\
+r.txt:1:6: expected one way to build 'x', got other settings of it elsewhere
+  hint: keep one of them\
+"""),
+        ),
+        (
+            "x",
+            "[pip.config-settings]\nX = ['a=c']\nx = ['a=c']",
+            snapshot(
+                "train.toml:7:1: pip.config-settings.x: expected each name once, got 'x' in two spellings"
+            ),
+        ),
+        (
+            "x",
+            "[pip.config-settings]\nx = []\n-y = ['k=v']\nz=['k']\nw='k=v'",
+            snapshot("""\
+train.toml:6:5: pip.config-settings.x: expected at least one, got an empty array
+train.toml:7:1: pip.config-settings.-y: expected a package name, got '-y'
+train.toml:8:4: pip.config-settings.z[0]: expected a setting of a build backend like 'KEY=VALUE', got 'k'
+  hint: what it knows is in its documentation (PEP 517, config_settings)
+train.toml:9:3: pip.config-settings.w: expected an array, got a string
+  hint: put it in brackets: […]\
 """),
         ),
         (
             "--trusted-host h",
             "",
-            snapshot("r.txt:1:1: the option '--trusted-host' is not supported yet"),
+            snapshot("""\
+r.txt:1:1: the option '--trusted-host' is not read
+  hint: install the server's certificate on this machine: a file gives no trust\
+"""),
         ),
     ],
 )
@@ -209,3 +332,10 @@ def test_other_urls(line: str, expected: str) -> None:
     said = refused(line, c="x @ https://h/x.whl") if "-c" in line else refused(line)
     assert "hunter2" not in said
     assert said == expected
+
+
+def test_arguments_of_pip_and_uv_that_say_what_is_built() -> None:
+    said = "--no-binary a,B --no-binary-package=c --only-binary :all:"
+    assert pip_keys(said) == {"no-binary": ["a", "B", "c"]}
+    with pytest.raises(RuleBroken, match="expected a value behind '--no-binary'"):
+        pip_keys("--no-binary -q")

@@ -27,28 +27,31 @@ BACKEND = '''
 import base64, hashlib, pathlib, sys, tomllib, zipfile
 
 def get_requires_for_build_wheel(config_settings=None):
-    return []
+    return list((config_settings or {}).get("needs", []))
 
-def _metadata():
+def _metadata(settings):
     project = tomllib.loads(pathlib.Path("pyproject.toml").read_text())["project"]
     lines = ["Metadata-Version: 2.1", f"Name: {project['name']}"]
     version = project.get("version") or pathlib.Path("VERSION").read_text().strip()
     lines.append(f"Version: {version}")
     lines += [f"Requires-Dist: {item}" for item in project.get("dependencies", [])]
+    lines += [f"Requires-Dist: {item}" for item in settings.get("more", "").split()]
     return project["name"], lines[2].split()[1], "\\n".join(lines) + "\\n"
 
 def prepare_metadata_for_build_wheel(directory, config_settings=None):
-    name, version, text = _metadata()
+    name, version, text = _metadata(config_settings or {})
     folder = pathlib.Path(directory, f"{name}-{version}.dist-info")
     folder.mkdir()
     (folder / "METADATA").write_text(text)
     return folder.name
 
 def build_wheel(directory, config_settings=None, metadata_directory=None):
-    name, version, text = _metadata()
+    name, version, text = _metadata(config_settings or {})
     info = f"{name}-{version}.dist-info"
     members = {str(path): path.read_bytes() for path in pathlib.Path(name).rglob("*.py")}
     members["%s/built_by.txt" % name] = f"{sys.version_info[:2]} {sys.prefix}".encode()
+    if config_settings:
+        members["%s/told.py" % name] = f"TOLD = {config_settings!r}\\n".encode()
     members[f"{info}/METADATA"] = text.encode()
     members[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
     record = []

@@ -41,6 +41,14 @@ VALUES: Final[dict[Path, tuple[Any, ...]]] = {
     ("pip", "find-links"): (["https://a/x", "https://b/"], ["https://b/", "https://a/x"]),
     ("pip", "exclude-newer"): ("2026-11-01", "2026-11-01T00:00:00Z", "7 days", "5 hours"),
     ("pip", "allow-sdist"): (["A.b", "c"], ["c"]),
+    ("pip", "no-binary"): (["A.b", "c"], ["c"]),
+    ("pip", "prefer-binary"): (True,),
+    ("pip", "config-settings"): (
+        {"a.B": ["k=v"]},
+        {"a-b": ["k=v", "k=w"]},
+        {"a-b": ["k=w", "k=v"]},
+        {"c": ["--k=é 1"]},
+    ),
     ("pip", "python-exec"): ("/usr/bin/python3", "/opt/python"),
     ("apt", "packages"): (
         ["git", "curl=7.88.*"],
@@ -112,6 +120,7 @@ ORDER_FREE: Final = frozenset(
         ("pip", "constraints"),
         ("pip", "overrides"),
         ("pip", "allow-sdist"),
+        ("pip", "no-binary"),
         ("conda", "packages"),
     }
 )

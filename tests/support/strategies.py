@@ -182,6 +182,11 @@ pip_specs = st.builds(
     prerelease=st.sampled_from(Prerelease),
     exclude_newer=st.none() | lines,
     allow_sdist=_unique(names),
+    no_binary=_unique(names),
+    prefer_binary=st.booleans(),
+    config_settings=st.dictionaries(
+        names, st.lists(lines, min_size=1, max_size=2).map(tuple), max_size=2
+    ).map(lambda table: tuple(table.items())),
     python_exec=st.none() | absolute_paths,
     local=_unique(st.builds(LocalContent, path=st.sampled_from(("./a", "../b")), sha256=sha256s)),
 )

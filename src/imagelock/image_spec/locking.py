@@ -54,7 +54,7 @@ def wanted_spec(spec: ImageSpec, *, for_flytekit: bool = False) -> Spec:
         del document["source"]
     parsed = parsed_spec(spec, document, read=True)
     env = {**dict(parsed.env), IMAGE_ID: spec.id}
-    if not parsed.runs and not parsed.pip.allow_sdist:
+    if not parsed.runs and not parsed.pip.may_build:
         parsed = replace(parsed, secrets=())
     if for_flytekit:
         env = {"PYTHONPATH": FLYTEKIT_ROOT, **env}

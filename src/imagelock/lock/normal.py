@@ -201,6 +201,8 @@ def normalise_spec(spec: Spec) -> Spec:
         constraints=_ordered(spec.pip.constraints),
         overrides=_ordered(spec.pip.overrides),
         allow_sdist=_ordered(spec.pip.allow_sdist),
+        no_binary=_ordered(spec.pip.no_binary),
+        config_settings=_ordered(spec.pip.config_settings),
         local=_ordered(spec.pip.local),
         requirements=tuple(
             sorted(

@@ -107,6 +107,14 @@ PIP: Final = Table(
     Field("prerelease", "prerelease", Choice(Prerelease), "When pre-releases are candidates."),
     Field("exclude-newer", "exclude_newer", LINE, "A date, a time or a span."),
     Field("allow-sdist", "allow_sdist", LINES, "Packages that may be built from source."),
+    Field("no-binary", "no_binary", LINES, "Packages that are always built from source."),
+    Field("prefer-binary", "prefer_binary", Flag(), "Whether versions with a wheel come first."),
+    Field(
+        "config-settings",
+        "config_settings",
+        Pairs(Strings(LINE, least=1)),
+        "What build backends are told, KEY=VALUE each, by package.",
+    ),
     Field("python-exec", "python_exec", ABSOLUTE, "The interpreter to install into."),
     Field(
         "local",

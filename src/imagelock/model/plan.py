@@ -145,14 +145,16 @@ class WheelsStep(Step):
 class SourceWheelStep(Step):
     """A wheel built of a source over the layers below the virtual environment, and unpacked.
 
-    ``tools`` are exactly the wheels that it is built with. ``env`` is the spec's; ``secrets`` are
-    mounted and in no key by content.
+    ``tools`` are exactly the wheels that it is built with, ``settings`` what its backend is told
+    (``KEY=VALUE``, in order). ``env`` is the spec's; ``secrets`` are mounted and in no key by
+    content.
     """
 
     python: PythonPin
     prefix: str
     pin: PipPin
     tools: tuple[PipBuildPin, ...]
+    settings: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     secrets: tuple[Secret, ...] = ()
 

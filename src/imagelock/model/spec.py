@@ -129,6 +129,8 @@ class PipSpec:
     """The ``[pip]`` table. Requirements are PEP 508 strings as ``packaging`` prints, sorted.
 
     ``local`` is no key of a spec: it is what the requirements' own files and folders hold.
+    ``no_binary`` names what is built from its sdist even where a wheel fits. ``config_settings``
+    are, by project, what its build backend is told (PEP 517), ``KEY=VALUE`` each, in order.
     """
 
     packages: tuple[str, ...] = ()
@@ -141,8 +143,20 @@ class PipSpec:
     prerelease: Prerelease = Prerelease.IF_NECESSARY
     exclude_newer: str | None = None
     allow_sdist: tuple[str, ...] = ()
+    no_binary: tuple[str, ...] = ()
+    prefer_binary: bool = False
+    config_settings: tuple[tuple[str, tuple[str, ...]], ...] = ()
     python_exec: str | None = None
     local: tuple[LocalContent, ...] = ()
+
+    @property
+    def may_build(self) -> tuple[str, ...]:
+        """The projects whose sdists may be built: allowed, or asked for."""
+        return tuple(sorted({*self.allow_sdist, *self.no_binary}))
+
+    def settings_of(self, name: str) -> tuple[str, ...]:
+        """What the build backend of a project is told."""
+        return dict(self.config_settings).get(name, ())
 
     @property
     def all_requirements(self) -> tuple[str, ...]:

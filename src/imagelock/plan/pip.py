@@ -75,6 +75,7 @@ def _source_step(
         key=lambda tool: tool.name,
     )
     secrets = lock.roots.secrets
+    settings = lock.roots.pip.settings_of(pin.name)
     return SourceWheelStep(
         title=f"pip: {pin.name} {pin.version}, built",
         key=step_key(
@@ -86,11 +87,13 @@ def _source_step(
             tools=[[tool.artifact.filename, tool.artifact.sha256] for tool in tools],
             env=[list(pair) for pair in lock.roots.env],
             secrets=[[secret.id, secret.target] for secret in secrets],
+            **({"settings": list(settings)} if settings else {}),
         ),
         python=python,
         prefix=prefix,
         pin=pin,
         tools=tuple(tools),
+        settings=settings,
         env=lock.roots.env,
         secrets=secrets,
     )

@@ -94,6 +94,11 @@ _PIP: Final = (
          pip.EXCLUDE_NEWER),
     _key("allow_sdist", "Packages that may be built from source; all others are wheels.",
          pip.PIP_NAME),
+    _key("no_binary", "Packages that are built from source even where a wheel fits.",
+         pip.PIP_NAME),
+    _key("prefer_binary", "Whether an older version with a wheel comes before a newer sdist."),
+    _key("config_settings", "What build backends are told, 'KEY=VALUE' each, by package.",
+         pip.CONFIG_SETTING, name_rule=pip.PIP_NAME, **_ARGV, filled=True),
     _key("python_exec", "An interpreter of the base to install into.", place.ABSOLUTE_PATH),
 )  # fmt: skip
 

@@ -20,7 +20,7 @@ from imagelock.model.errors import Problem, SpecError
 from imagelock.model.names import Sha256, pip_name
 from imagelock.model.spec import CondaSpec, LocalContent, PipSpec, RequirementsFile
 from imagelock.spec.findings import quoted
-from imagelock.spec.rules_direct import local_text
+from imagelock.spec.rules_direct import direct_name, local_text
 
 _PLACE: Final = re.compile(r"\.\.?(?=/|$|[\s\[#])[^\s\[]*")
 _FILE_URL: Final = re.compile(r"(?<![^\s+])file:(///[^\s@#\[]*)")
@@ -64,6 +64,7 @@ def with_local_content(
         index=maker.place(pip.index),
         extra_indexes=tuple(map(maker.place, pip.extra_indexes)),
         find_links=tuple(map(maker.place, pip.find_links)),
+        config_settings=maker.settings(pip.config_settings),
     )
     return replace(made, local=maker.content({*made.all_requirements, *made.all_overrides}))
 
@@ -124,6 +125,18 @@ class _Maker:
             overrides=self.all(file.overrides),
             hashes=tuple(sorted((self.line(line), hashes) for line, hashes in file.hashes)),
         )
+
+    def settings(
+        self, given: Iterable[tuple[str, tuple[str, ...]]]
+    ) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """What build backends are told, each by its project's name. SpecError for two ways."""
+        found: dict[str, tuple[str, ...]] = {}
+        for place, told in sorted(given):
+            name = direct_name(self.line(place))
+            if found.setdefault(name, told) != told:
+                message = f"expected one way to build '{name}', got other settings of it elsewhere"
+                raise _problem(self._source, message, "keep one of them", "pip.config-settings")
+        return tuple(sorted(found.items()))
 
     def place(self, text: str) -> str:
         """A folder or page, relative."""

@@ -25,6 +25,7 @@ from imagelock.spec.shapes import (
     Field,
     Files,
     Flag,
+    NamedTexts,
     OneOf,
     Pairs,
     Shape,
@@ -89,7 +90,7 @@ class Reader:
         result = self._table(shape, value, path, given)
         return None if isinstance(result, _Invalid) else result
 
-    def _read(self, shape: Shape, value: object, path: KeyPath) -> object:
+    def _read(self, shape: Shape, value: object, path: KeyPath) -> object:  # noqa: C901 (a case each)
         result: object
         match shape:
             case Text() | Words():
@@ -104,6 +105,8 @@ class Reader:
                 result = self._files(shape, value, path)
             case Pairs():
                 result = self._pairs(shape, value, path)
+            case NamedTexts():
+                result = self._named_texts(shape, value, path)
             case Table():
                 result = self._table(shape, value, path, {})
             case Tables():
@@ -212,6 +215,24 @@ class Reader:
         if isinstance(value, str) and self._apply(shape.value, value, path) is _INVALID:
             return _INVALID
         return name, value
+
+    def _named_texts(self, shape: NamedTexts, value: object, path: KeyPath) -> object:
+        if not isinstance(value, dict):
+            return self._wrong(value, "a table", path)
+        found: dict[object, object] = {}
+        for written, item in sorted(value.items()):
+            at = (*path, written)
+            try:
+                name = shape.key.apply(written)
+            except RuleBroken as error:
+                found[written] = self._found(at, error.message, error.hint, at="key")
+                continue
+            if name in found:
+                message = f"expected each name once, got '{name}' in two spellings"
+                self._found(at, message, at="key")
+                return _INVALID
+            found[name] = self._texts(shape.value, item, at)
+        return _INVALID if _INVALID in found.values() else tuple(sorted(found.items()))
 
     def _tables(self, shape: Tables, value: object, path: KeyPath) -> object:
         if isinstance(value, dict):

@@ -13,34 +13,26 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from imagelock.model.errors import Problem, SpecError
-from imagelock.model.names import sha256
 from imagelock.model.spec import RequirementsFile
 from imagelock.spec.document import LARGEST_FILE, LARGEST_LOCK, decode_text
 from imagelock.spec.findings import quoted
 from imagelock.spec.logical_lines import LogicalLine, logical_lines
 from imagelock.spec.other_locks import is_lock_file, read_lock_file
 from imagelock.spec.other_locks.choosing import NOTHING, Choosing
+from imagelock.spec.requirement_line import (
+    OPTION,
+    long_name,
+    not_read,
+    read_requirement_line,
+)
 from imagelock.spec.requirements_options import (
     IS_SO_ANYWAY,
-    REFUSED,
     Option,
     has_place_in_spec,
     option_value,
 )
 from imagelock.spec.rule import RuleBroken
-from imagelock.spec.rules_pip import CONSTRAINT, REQUIREMENT
 from imagelock.spec.rules_place import RELATIVE_PATH
-
-_LONG_NAMES: Final = {
-    "-C": "--config-settings",
-    "-c": "--constraint",
-    "-e": "--editable",
-    "-f": "--find-links",
-    "-i": "--index-url",
-    "-r": "--requirement",
-}
-_OPTION: Final = re.compile(r"(?P<name>--[a-z][a-z-]*|-[A-Za-z])(?:[ \t]*=[ \t]*|[ \t]*)")
-_NEXT_OPTION: Final = re.compile(r"[ \t]+(?=--?[A-Za-z])")
 
 _VARIABLE: Final = re.compile(r"\$\{[A-Z0-9_]+\}")
 """What pip would put a value of the environment in for."""
@@ -160,11 +152,11 @@ class RequirementsReader:
             hint = "a spec means the same everywhere, so they are not expanded"
             msg = f"expected no environment variable, got '{variable.group()}'"
             raise RuleBroken(msg, hint=hint, offset=variable.start())
-        option = _OPTION.match(line.text, start)
+        option = OPTION.match(line.text, start)
         if not option:
-            _requirement(line.text, start, gathered, as_constraints=as_constraints)
+            self._requirement(line, start, chain, gathered, as_constraints=as_constraints)
             return
-        name = _long_name(option)
+        name = long_name(option)
         if has_place_in_spec(name):
             self._keep_option(name, line, option.end(), chain)
             return
@@ -172,10 +164,10 @@ class RequirementsReader:
             return
         if name == "--editable" and not as_constraints:
             # An image is not edited: the project is installed as any other.
-            _requirement(line.text, option.end(), gathered, as_constraints=False)
+            self._requirement(line, option.end(), chain, gathered, as_constraints=False)
             return
         if name not in ("--requirement", "--constraint"):
-            raise _not_read(name, start)
+            raise not_read(name, start)
         if as_constraints and name == "--requirement":
             hint = "tools differ on what it means there; include it from the file outside"
             raise RuleBroken("expected no '-r' in a constraints file", hint=hint, offset=start)
@@ -193,11 +185,35 @@ class RequirementsReader:
             value = option_value(name, _unquoted(line.text[start:]))
         except RuleBroken as error:
             raise RuleBroken(error.message, hint=error.hint, offset=start) from None
-        number, column = line.position(start)
+        self._keep(name, value, line.position(start), chain)
+
+    def _keep(
+        self, name: str, value: str, place: tuple[int, int], chain: tuple[str, ...], about: str = ""
+    ) -> None:
         option = Option(
-            name=name, value=value, source=self._shown(chain[-1]), line=number, column=column
-        )
+            name=name, value=value, about=about,
+            source=self._shown(chain[-1]), line=place[0], column=place[1],
+        )  # fmt: skip
         self._options.setdefault(chain[0], []).append(option)
+
+    def _requirement(
+        self,
+        line: LogicalLine,
+        start: int,
+        chain: tuple[str, ...],
+        gathered: _Gathered,
+        *,
+        as_constraints: bool,
+    ) -> None:
+        """Keep a requirement, its hashes, and what its build backend is told."""
+        read = read_requirement_line(line.text, start, as_constraint=as_constraints)
+        (gathered.constraints if as_constraints else gathered.requirements).add(read.requirement)
+        if read.hashes:
+            gathered.hashes.setdefault(read.requirement, set()).update(read.hashes)
+        if read.settings:
+            place = line.position(read.settings_at)
+            told = "\n".join(read.settings)
+            self._keep("--config-settings", told, place, chain, about=read.requirement)
 
     def _include(
         self, value: str, chain: tuple[str, ...], gathered: _Gathered, *, as_constraints: bool
@@ -214,50 +230,6 @@ class RequirementsReader:
         gathered.seen.add((path, as_constraints))
         text = self._text(path)
         self._gather(text, (*chain, path), gathered, as_constraints=as_constraints)
-
-
-def _requirement(text: str, start: int, gathered: _Gathered, *, as_constraints: bool) -> None:
-    """Keep a requirement and the hashes after it."""
-    tail = _NEXT_OPTION.search(text, start)
-    rule = CONSTRAINT if as_constraints else REQUIREMENT
-    try:
-        requirement = str(rule.apply(text[start : tail.start() if tail else None]))
-    except RuleBroken as error:
-        raise RuleBroken(error.message, hint=error.hint, offset=start) from None
-    hashes = []
-    while tail:
-        begin, tail = tail.end(), _NEXT_OPTION.search(text, tail.end())
-        hashes.append(_hash(text[: tail.start() if tail else None], begin))
-    (gathered.constraints if as_constraints else gathered.requirements).add(requirement)
-    if hashes:
-        gathered.hashes.setdefault(requirement, set()).update(hashes)
-
-
-def _hash(text: str, start: int) -> str:
-    """The hash of the ``--hash`` option that begins at ``start`` and ends the text."""
-    option = _OPTION.match(text, start)
-    if not option or option["name"] != "--hash":
-        raise _not_read(_long_name(option) if option else text[start:], start)
-    algorithm, _, digits = text[option.end() :].partition(":")
-    if algorithm != "sha256":
-        msg = f"expected --hash=sha256:…, got {quoted(text[start:])}"
-        raise RuleBroken(msg, offset=start)
-    try:
-        return f"sha256:{sha256(digits)}"
-    except ValueError as error:
-        raise RuleBroken(str(error), offset=option.end()) from None
-
-
-def _long_name(option: re.Match[str]) -> str:
-    return _LONG_NAMES.get(option["name"], option["name"])
-
-
-def _not_read(name: str, offset: int) -> RuleBroken:
-    if name in REFUSED:
-        hint = REFUSED[name]
-        return RuleBroken(f"the option '{name}' is not supported yet", hint=hint, offset=offset)
-    msg = f"expected an option of requirements files, got {quoted(name)}"
-    return RuleBroken(msg, offset=offset)
 
 
 def _unquoted(value: str) -> str:

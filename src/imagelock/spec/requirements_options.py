@@ -11,37 +11,59 @@ from imagelock.model.errors import Problem
 from imagelock.model.spec import PipSpec, Prerelease
 from imagelock.spec.findings import quoted
 from imagelock.spec.rule import Rule, RuleBroken
+from imagelock.spec.rules_direct import direct_name
+from imagelock.spec.rules_pip import PIP_NAME
 from imagelock.spec.rules_place import FIND_LINKS, INDEX
+
+_ALL: Final = ":all:"
+
+
+def _names(text: str, *, all_is_fine: bool) -> str:
+    """Names between commas, normalised and sorted."""
+    words = {word.strip() for word in text.split(",")}
+    if _ALL in words and all_is_fine:
+        return _ALL
+    if special := sorted(words & {_ALL, ":none:"}):
+        hint = "name the packages, as in --no-binary lxml: what is built is never left to chance"
+        raise RuleBroken(f"expected the names of packages, got {quoted(special[0])}", hint=hint)
+    return ",".join(sorted({str(PIP_NAME.apply(word)) for word in words}))
+
 
 _RULES: Final[Mapping[str, Rule | None]] = {
     "--extra-index-url": INDEX,
     "--find-links": FIND_LINKS,
     "--index-url": INDEX,
+    "--no-binary": Rule(expected="names", normalise=lambda text: _names(text, all_is_fine=False)),
     "--no-index": None,
+    "--only-binary": Rule(expected="names", normalise=lambda text: _names(text, all_is_fine=True)),
     "--pre": None,
+    "--prefer-binary": None,
 }
 
-
 REFUSED: Final = {
-    "--config-settings": "",
-    "--global-option": "",
-    "--no-binary": "allow-sdist in the spec names what may be built where no wheel fits",
-    "--prefer-binary": "leave it out: only what allow-sdist in the spec names is ever built",
-    "--trusted-host": "",
-    "--use-feature": "",
+    "--config-settings": "write it behind the requirement that it is for",
+    "--global-option": "say it with --config-settings behind the requirement, or in a setup.cfg",
+    "--hash": "write it behind the requirement that it is for",
+    "--trusted-host": "install the server's certificate on this machine: a file gives no trust",
+    "--use-feature": "leave it out: it is about pip itself",
 }
 """Options that are not read, and what to do instead."""
 
-IS_SO_ANYWAY: Final = frozenset({"--only-binary", "--require-hashes"})
-"""Options that ask for what is always done: wheels unless a spec allows more, and hashes."""
+IS_SO_ANYWAY: Final = frozenset({"--require-hashes"})
+"""Options that ask for what is always done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """An option that was read, its value as the spec would have it, and its place."""
+    """An option that was read, its value as the spec would have it, and its place.
+
+    ``about`` is the requirement that it stands behind; empty for one of a whole file. All
+    ``--config-settings`` of a line are one option, a setting a line.
+    """
 
     name: str
     value: str
+    about: str = ""
     source: str
     line: int
     column: int
@@ -76,10 +98,11 @@ def with_options(
 
     ``given`` is the table as the spec has it: what it says itself counts, a default does not.
     """
-    problems: list[Problem] = []
+    listed = tuple(options)
+    pip, problems = _with_building(pip, listed)
     said = "index" in given
     alone = None
-    for option in options:
+    for option in listed:
         if option.name == "--pre":
             if "prerelease" in given and pip.prerelease is not Prerelease.ALLOW:
                 hint = "leave one of them out"
@@ -91,9 +114,11 @@ def with_options(
         elif option.name == "--find-links":
             links = dict.fromkeys((*pip.find_links, option.value))
             pip = replace(pip, find_links=tuple(links))
-        elif option.name != "--index-url":
+        elif option.name == "--extra-index-url":
             extra = dict.fromkeys((*pip.extra_indexes, option.value))
             pip = replace(pip, extra_indexes=tuple(extra))
+        elif option.name != "--index-url":
+            continue
         elif said and option.value != pip.index:
             hint = "keep one of them, and name the other under extra-indexes"
             found = f"expected one index, got {quoted(option.value)} beside {quoted(pip.index)}"
@@ -104,6 +129,43 @@ def with_options(
         pip, more = _without_index(pip, alone, said=said)
         problems += more
     return pip, tuple(problems)
+
+
+def _with_building(pip: PipSpec, options: Iterable[Option]) -> tuple[PipSpec, list[Problem]]:
+    """The options that say what is built of sources, and how."""
+    problems: list[Problem] = []
+    wheels: list[tuple[str, Option]] = []
+    for option in options:
+        match option.name:
+            case "--no-binary":
+                names = {*pip.no_binary, *option.value.split(",")}
+                pip = replace(pip, no_binary=tuple(sorted(names)))
+            case "--only-binary" if option.value != _ALL:
+                wheels += [(name, option) for name in option.value.split(",")]
+            case "--prefer-binary":
+                pip = replace(pip, prefer_binary=True)
+    for name, option in wheels:
+        if name in pip.may_build:
+            found = f"expected no '--only-binary {name}' beside allow-sdist or no-binary for it"
+            problems.append(option.problem(found, "leave one of them out"))
+    pip, more = _with_settings(pip, options)
+    return pip, problems + more
+
+
+def _with_settings(pip: PipSpec, options: Iterable[Option]) -> tuple[PipSpec, list[Problem]]:
+    """What build backends are told; a project by path alone goes by that path for now."""
+    problems: list[Problem] = []
+    found = dict(pip.config_settings)
+    for option in options:
+        if option.name != "--config-settings":
+            continue
+        about = option.about
+        name = about if about.startswith((".", "file:")) else direct_name(about)
+        settings = tuple(option.value.split("\n"))
+        if found.setdefault(name, settings) != settings:
+            message = f"expected one way to build '{name}', got other settings of it elsewhere"
+            problems.append(option.problem(message, "keep one of them"))
+    return replace(pip, config_settings=tuple(sorted(found.items()))), problems
 
 
 def _without_index(

@@ -94,6 +94,12 @@ PIP_NAME: Final = Rule(
     normalise=pip_name,
 )
 
+CONFIG_SETTING: Final = Rule(
+    expected="a setting of a build backend like 'KEY=VALUE'",
+    pattern=r"[^= \u0000-\u001f]+=[^\u0000-\u001f]*",
+    hint="what it knows is in its documentation (PEP 517, config_settings)",
+)
+
 
 def _python(text: str) -> str:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet

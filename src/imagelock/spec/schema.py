@@ -20,6 +20,7 @@ from imagelock.spec.shapes import (
     Field,
     Files,
     Flag,
+    NamedTexts,
     OneOf,
     Pairs,
     Shape,
@@ -47,7 +48,7 @@ def schema_text() -> str:
     return json.dumps(spec_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _schema(shape: Shape) -> Schema:
+def _schema(shape: Shape) -> Schema:  # noqa: C901 (a case each)
     schema: Schema
     match shape:
         case Text() | Words():
@@ -57,7 +58,13 @@ def _schema(shape: Shape) -> Schema:
         case Choice():
             schema = {"type": "string", "enum": [choice.value for choice in shape.choices]}
         case Texts():
-            schema = _array(_string(shape.rule)) | ({"minItems": 1} if shape.needed else {})
+            schema = _texts(shape)
+        case NamedTexts():
+            schema = {
+                "type": "object",
+                "propertyNames": {"pattern": _whole(shape.key.pattern)},
+                "additionalProperties": _texts(shape.value),
+            }
         case Files():
             schema = _array({"oneOf": [_string(shape.rule), _chosen(shape)]})
         case Pairs():
@@ -82,6 +89,10 @@ def _chosen(shape: Files) -> Schema:
         "required": ["path"],
         "additionalProperties": False,
     }
+
+
+def _texts(shape: Texts) -> Schema:
+    return _array(_string(shape.rule)) | ({"minItems": 1} if shape.needed else {})
 
 
 def _string(rule: Rule) -> Schema:

@@ -71,6 +71,14 @@ class Pairs:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedTexts:
+    """A table with keys of a person's choice, normalised, and an array of strings for each."""
+
+    key: Rule
+    value: Texts
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """One key of a table and the shape of its value. ``needed``: the table must have it."""
 
@@ -106,7 +114,7 @@ class OneOf:
     tables: tuple[Table, ...]
 
 
-Shape = Text | Words | Flag | Choice | Texts | Files | Pairs | Table | Tables | OneOf
+Shape = Text | Words | Flag | Choice | Texts | Files | Pairs | NamedTexts | Table | Tables | OneOf
 
 
 @cache
@@ -146,7 +154,11 @@ def _shape(annotation: Any, key: Key) -> Shape:  # noqa: ANN401 (annotations are
 def _sequence(item: Any, key: Key) -> Shape:  # noqa: ANN401 (annotations are of any type)
     if get_origin(item) is tuple:
         assert key.name_rule is not None, "tables of free keys have a rule for them"
-        return Pairs(key.name_rule, key.value_rule, tuple(_without_none(get_args(item)[1])))
+        held = get_args(item)[1]
+        if get_origin(held) is tuple:
+            texts = Texts(key.value_rule, key.ordered, key.repeats, key.filled)
+            return NamedTexts(key.name_rule, texts)
+        return Pairs(key.name_rule, key.value_rule, tuple(_without_none(held)))
     if item is RequirementsFile:
         return Files(key.value_rule)
     if dataclasses.is_dataclass(item) and item in KEYS:

@@ -17,6 +17,7 @@ from imagelock.spec.shapes import (
     Choice,
     Files,
     Flag,
+    NamedTexts,
     OneOf,
     Pairs,
     Shape,
@@ -82,7 +83,7 @@ def _table(shape: Table, value: object) -> Document:
     return document
 
 
-def _written(shape: Shape, value: Any) -> Any:  # noqa: ANN401, PLR0911 (TOML of any type, a case each)
+def _written(shape: Shape, value: Any) -> Any:  # noqa: ANN401, C901, PLR0911 (TOML of any type, a case each)
     match shape:
         case Text() | Choice():
             return str(value)
@@ -96,6 +97,8 @@ def _written(shape: Shape, value: Any) -> Any:  # noqa: ANN401, PLR0911 (TOML of
             return [_file(file) for file in value]
         case Pairs():
             return dict(value)
+        case NamedTexts():
+            return {name: list(items) for name, items in value}
         case Table():
             return _table(shape, value)
         case Tables():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -161,6 +160,8 @@ def pip_policy(
         prerelease=spec.prerelease,
         exclude_newer=min(limits, default=None),
         allow_sdist=frozenset(map(pip_name, spec.allow_sdist)),
+        no_binary=frozenset(map(pip_name, spec.no_binary)),
+        prefer_binary=spec.prefer_binary,
         preferences=_preferences(pins, previous, platform, options),
         hashes=_hashes(spec),
     )
@@ -229,7 +230,11 @@ def _build_requirements(
     for item in resolution.packages:
         if item.file.is_wheel:
             continue
-        own = replace(policy, allow_sdist=frozenset(), hashes={}, preferences=preferred(item.name))
+        own = Policy(
+            prerelease=policy.prerelease,
+            exclude_newer=policy.exclude_newer,
+            preferences=preferred(item.name),
+        )
         with build_errors(item.name):
             needed = sources.build_requirements(item.file)
             found = resolve(needed, target=resolution.target, index=index, policy=own)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import platform as host
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from imagelock.app.context import Context
 from imagelock.fetch.pypi.direct import DirectFiles
 from imagelock.fetch.pypi.source import is_sdist, project_table, static_metadata, subfolder
+from imagelock.model.archives import is_local, is_repository, local_path, repository_parts
 from imagelock.model.cutoff import cutoff
 from imagelock.model.errors import ImagelockError, IntegrityError, UsageError
 from imagelock.model.names import PipName
@@ -25,6 +27,7 @@ from imagelock.model.spec import PipSpec
 from imagelock.resolve.pip.metadata import parse_metadata
 from imagelock.resolve.pip.policy import Policy
 from imagelock.resolve.pip.ports import CoreMetadata, IndexFile
+from imagelock.resolve.pip.requirements import parse
 from imagelock.resolve.pip.resolution import resolve
 
 if TYPE_CHECKING:
@@ -61,7 +64,7 @@ class PipSources:
         found = static_metadata(self._context.store, file)
         if found is not None:
             return found
-        kept = self._context.store.record(_METADATA, _key(file))
+        kept = self._context.store.record(_METADATA, self._key(file))
         if isinstance(kept, dict):
             with contextlib.suppress(TypeError):
                 return CoreMetadata(**{name: _frozen(item) for name, item in kept.items()})
@@ -71,7 +74,7 @@ class PipSources:
     def build_requirements(self, file: IndexFile) -> tuple[str, ...]:
         """All that is needed to build a wheel of a source: what it says, and what its backend."""
         self._direct.at_hand(file)
-        kept = self._context.store.record(_REQUIREMENTS, _key(file))
+        kept = self._context.store.record(_REQUIREMENTS, self._key(file))
         if isinstance(kept, list):
             return tuple(map(str, kept))
         self._ask(file, metadata=False)
@@ -95,6 +98,7 @@ class PipSources:
                 tree=not is_sdist(file),
                 subfolder=subfolder(file),
                 where=file.url,
+                settings=self._settings(file),
             ) as build,
         ):
             build.install(self._wheels(system, (), file))
@@ -109,9 +113,34 @@ class PipSources:
                     raise IntegrityError(
                         f"has no readable metadata: {error}", where=file.url
                     ) from error
-                store.keep_record(_METADATA, _key(file), asdict(found))
+                store.keep_record(_METADATA, self._key(file), asdict(found))
             needed = sorted({*system.requires, *asked})
-            store.keep_record(_REQUIREMENTS, _key(file), needed)
+            store.keep_record(_REQUIREMENTS, self._key(file), needed)
+
+    def _settings(self, file: IndexFile) -> tuple[str, ...]:
+        """What the spec has the source's backend told."""
+        if not self._spec.config_settings:
+            return ()
+        place = _place_of(file.url)
+        named = [parse(line) for line in self._spec.all_requirements + self._spec.all_overrides]
+        for item in named:
+            if item.url is not None and _place_of(item.url) == place:
+                return self._spec.settings_of(item.name)
+        # An sdist's name is all that is known of it before its metadata.
+        written = re.sub(r"[-_.]+", "-", file.filename).lower()
+        for name, told in self._spec.config_settings:
+            if re.match(rf"{re.escape(name)}-\d", written):
+                return told
+        return ()
+
+    def _key(self, file: IndexFile) -> str:
+        """What an answer is kept by: the source, who was asked, and what it was told."""
+        import hashlib
+
+        python = f"{sys.implementation.name} {sys.version_info[0]}.{sys.version_info[1]}"
+        told = "".join(f"\0{setting}" for setting in self._settings(file))
+        text = f"{file.sha256}\0{subfolder(file)}\0{python}{told}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def _wheels(self, system: BuildSystem, more: Iterable[str], file: IndexFile) -> list[HostWheel]:
         """The wheels of the build environment for this machine's own Python."""
@@ -163,12 +192,13 @@ def host_target() -> PythonTarget:
     )
 
 
-def _key(file: IndexFile) -> str:
-    import hashlib
-
-    python = f"{sys.implementation.name} {sys.version_info[0]}.{sys.version_info[1]}"
-    text = f"{file.sha256}\0{subfolder(file)}\0{python}"
-    return hashlib.sha256(text.encode()).hexdigest()
+def _place_of(url: str) -> str:
+    """Where a source is, whatever commit or hash of it is meant."""
+    if is_repository(url):
+        root, _ref, folder = repository_parts(url)
+        return f"{root}#{folder}"
+    plain = url.partition("#")[0]
+    return local_path(plain) if is_local(plain) else plain
 
 
 def _frozen(item: Any) -> Any:  # noqa: ANN401 — JSON of any shape

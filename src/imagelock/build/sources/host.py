@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -64,6 +64,19 @@ def build_system(document: Mapping[str, Any], where: str) -> BuildSystem:
         ) from None
 
 
+def backend_settings(settings: Iterable[str]) -> dict[str, str | list[str]]:
+    """``KEY=VALUE`` settings as a backend is given them; a key that comes again has a list."""
+    found: dict[str, str | list[str]] = {}
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        known = found.get(key)
+        if known is None:
+            found[key] = value
+        else:
+            found[key] = [*([known] if isinstance(known, str) else known), value]
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostWheel:
     """A wheel of the build environment."""
@@ -74,13 +87,25 @@ class HostWheel:
 
 
 class HostBuild:
-    """An unpacked source and its build environment; use it as a context."""
+    """An unpacked source and its build environment; use it as a context.
 
-    def __init__(self, folder: Path, system: BuildSystem, *, subfolder: str, where: str) -> None:
+    ``settings`` is what its backend is told, ``KEY=VALUE`` each.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        system: BuildSystem,
+        *,
+        subfolder: str,
+        where: str,
+        settings: tuple[str, ...] = (),
+    ) -> None:
         self._folder = folder
         self._system = system
         self._source = folder / "source" / subfolder
         self._where = where
+        self._told = backend_settings(settings) or None
 
     def install(self, wheels: Sequence[HostWheel]) -> None:
         """Put wheels into the environment."""
@@ -101,14 +126,17 @@ class HostBuild:
     def requirements(self) -> tuple[str, ...]:
         """What the backend wants beside [build-system] requires to build a wheel."""
         hooks = self._hooks()
-        return tuple(map(str, self._said(hooks.get_requires_for_build_wheel)))
+        asked = self._said(lambda: hooks.get_requires_for_build_wheel(self._told))
+        return tuple(map(str, asked))
 
     def metadata(self) -> bytes:
         """The METADATA that a wheel of this source would have."""
         target = self._folder / "metadata"
         target.mkdir()
         hooks = self._hooks()
-        name = str(self._said(lambda: hooks.prepare_metadata_for_build_wheel(str(target))))
+        name = str(
+            self._said(lambda: hooks.prepare_metadata_for_build_wheel(str(target), self._told))
+        )
         return (target / name / "METADATA").read_bytes()
 
     def _said(self, hook: Callable[[], T]) -> T:
@@ -186,7 +214,14 @@ class HostBuild:
 
 @contextmanager
 def host_build(
-    path: Path, filename: str, system: BuildSystem, *, tree: bool, subfolder: str, where: str
+    path: Path,
+    filename: str,
+    system: BuildSystem,
+    *,
+    tree: bool,
+    subfolder: str,
+    where: str,
+    settings: tuple[str, ...] = (),
 ) -> Iterator[HostBuild]:
     """A source unpacked into a folder that is gone afterwards, with an empty environment."""
     with tempfile.TemporaryDirectory(prefix="imagelock-source-") as name:
@@ -199,7 +234,7 @@ def host_build(
         subprocess.run(command, check=True, capture_output=True)
         if not (folder / "source" / subfolder).is_dir():
             raise BuildError(f"it has no folder '{subfolder}'", where=where)
-        yield HostBuild(folder, system, subfolder=subfolder, where=where)
+        yield HostBuild(folder, system, subfolder=subfolder, where=where, settings=settings)
 
 
 @cache

@@ -7,6 +7,7 @@ paths and without a network. What is kept is the wheel in its normal form.
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from imagelock.build.oci.sandbox import PATH, Sandbox, Work
 from imagelock.build.oci.secrets import Secrets, open_secrets
 from imagelock.build.oci.trees import Trees
 from imagelock.build.sources.agree import Agreement
-from imagelock.build.sources.host import BuildSystem, build_system
+from imagelock.build.sources.host import BuildSystem, backend_settings, build_system
 from imagelock.build.sources.normal import normal_wheel
 from imagelock.build.sources.unpack import source_entries
 from imagelock.fetch.pypi.source import project_table_of
@@ -164,9 +165,11 @@ class SourceBuilder:
             "PIP_NO_INDEX": "1",
             "SOURCE_DATE_EPOCH": str(epoch),
         }
+        told = json.dumps(backend_settings(step.settings))
         program = (
             *(f"{_ENVIRONMENT}/bin/python", f"/{ROOT}/inside.py"),
-            *(f"{_SOURCE}/{inner}".rstrip("/"), _WHEELS, system.backend, *system.backend_path),
+            *(f"{_SOURCE}/{inner}".rstrip("/"), _WHEELS, told),
+            *(system.backend, *system.backend_path),
         )
         return Work(
             lower=self.trees.names(lower),

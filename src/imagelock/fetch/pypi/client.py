@@ -233,6 +233,9 @@ class SimpleIndexes:
         return _project_of(name, self._source.releases(name))
 
     def _fetch_metadata(self, file: IndexFile) -> CoreMetadata:
+        if not file.is_wheel:
+            # It hangs on what its backend is told too: who describes sources knows, and keeps it.
+            return self._read_metadata(file)
         key = record_key(file.url, file.sha256 or "")
         kept = self._store.record(_METADATA, key)
         found, checked = None, True
@@ -242,7 +245,7 @@ class SimpleIndexes:
         if found is None:
             found = self._read_metadata(file)
             # What lies beside a wheel is believed until the wheel itself is at hand.
-            checked = not file.is_wheel or file.metadata_sha256 is None
+            checked = file.metadata_sha256 is None
         elif checked or not self._has(file):
             return found
         if not checked and self._has(file):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from imagelock.lock.export.entries import Entry, entries_of, index_urls, pythons_of
@@ -20,7 +21,10 @@ def export_requirements(lock: Lock, platform: Platform | None = None) -> str:
     entries = entries_of(lock, platform)
     platforms = lock.platforms if platform is None else (platform,)
     lines = [_comment(lock, platforms), *_indexes(lock)]
-    lines += [" \\\n    ".join([_requirement(lock, entry), *_hashes(entry)]) for entry in entries]
+    lines += [
+        " \\\n    ".join([_requirement(lock, entry), *_hashes(entry), *_settings(lock, entry)])
+        for entry in entries
+    ]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -54,6 +58,13 @@ def _place(url: str) -> str:
         return url
     path = local_path(url)
     return path if path.startswith("../") or path in {".", ".."} else f"./{path}"
+
+
+def _settings(lock: Lock, entry: Entry) -> Iterator[str]:
+    """What the build backend of a source is told."""
+    if not all(pin.artifact.is_wheel for pin in entry.pins):
+        for setting in lock.roots.pip.settings_of(entry.name):
+            yield f"--config-settings={shlex.quote(setting)}"
 
 
 def _hashes(entry: Entry) -> list[str]:

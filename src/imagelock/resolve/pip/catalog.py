@@ -35,6 +35,10 @@ class Listing:
     is_complete: bool = False
 
 
+def _has_wheel(choice: Choice | None) -> bool:
+    return choice is not None and choice.file is not None and choice.file.is_wheel
+
+
 class Catalog:
     """Listings by name. A project that no index has is an empty listing.
 
@@ -103,7 +107,11 @@ class Catalog:
         entries = [Entry(release.version, release) for release in project.releases]
         if not self.chooser.allows_prereleases(project):
             entries = [item for item in entries if not version(item.version).is_prerelease]
-        preferred = self.chooser.policy.preferences.get(project.name)
+        policy = self.chooser.policy
+        if policy.prefer_binary and policy.may_build(project.name):
+            listing = Listing(project.name)
+            entries.sort(key=lambda item: not _has_wheel(self.usable(listing, item)))
+        preferred = policy.preferences.get(project.name)
         if preferred is not None:
             wanted = version(preferred.version)
             entries.sort(key=lambda item: version(item.version) != wanted)

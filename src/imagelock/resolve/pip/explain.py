@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from imagelock.model.errors import NoSolution
 from imagelock.model.names import PipName
 from imagelock.resolve.pip.policy import (
+    NO_SDIST,
     NO_WHEEL,
     ONLY_SDIST,
     TOO_NEW,
@@ -22,6 +23,7 @@ _VARIANTS = 2
 _PROJECTS = 3
 _REASONS = 3
 _STEPS = {
+    NO_SDIST: "{name} has wheels alone: leave it out of no-binary",
     NO_WHEEL: "no wheel of {name} fits: choose another Python or platform, or loosen it",
     ONLY_SDIST: 'write allow-sdist = ["{name}"] under [pip] to build it from source',
     TOO_NEW: "choose a later exclude-newer, or a shorter span",

@@ -21,6 +21,7 @@ from imagelock.resolve.pip.requirements import (
 from imagelock.resolve.pip.target import TargetTags
 
 NO_WHEEL = "has no wheel that fits"
+NO_SDIST = "has no sdist to build, as no-binary asks"
 ONLY_SDIST = "has only an sdist"
 TOO_NEW = "is newer than exclude-newer allows"
 WRONG_PYTHON = "needs Python"
@@ -44,15 +45,22 @@ class Policy:
     exist.
     ``preferences`` are versions to try first; one with a file keeps that file, even if it was
     yanked since (a lock does not move by itself). ``allow_sdist`` names projects whose sdist may
-    stand in where no wheel fits. ``hashes`` are, by project, the only ones allowed
-    (``sha256:`` and 64 digits).
+    stand in where no wheel fits, ``no_binary`` those whose wheels do not exist.
+    ``prefer_binary`` puts every version with a wheel before those with an sdist. ``hashes`` are,
+    by project, the only ones allowed (``sha256:`` and 64 digits).
     """
 
     prerelease: Prerelease = Prerelease.IF_NECESSARY
     exclude_newer: datetime | None = None
     allow_sdist: frozenset[PipName] = frozenset()
+    no_binary: frozenset[PipName] = frozenset()
+    prefer_binary: bool = False
     preferences: Mapping[PipName, Preference] = field(default_factory=dict)
     hashes: Mapping[PipName, frozenset[str]] = field(default_factory=dict)
+
+    def may_build(self, name: PipName) -> bool:
+        """Whether a project's sdist may be taken."""
+        return name in self.allow_sdist or name in self.no_binary
 
 
 @cache
@@ -125,7 +133,9 @@ class Chooser:
         if allowed is not None and f"sha256:{file.sha256}" not in allowed:
             return False
         if not file.is_wheel:
-            return name in self.policy.allow_sdist
+            return self.policy.may_build(name)
+        if name in self.policy.no_binary:
+            return False
         return self._tags.rank(file.filename) is not None
 
     def pinned(self, name: PipName, version: str) -> bool:
@@ -183,18 +193,24 @@ class Chooser:
                     break
         return self._best(name, files)
 
+    def _barred(self, name: PipName, file: IndexFile) -> str:
+        """Why a file does not count, whatever the target's tags; empty if it does."""
+        allowed = self.policy.hashes.get(name)
+        if allowed is not None and f"sha256:{file.sha256}" not in allowed:
+            return WRONG_HASH
+        if not self._exists(file):
+            return TOO_NEW
+        if not self.python_allows(file.requires_python):
+            return f"{WRONG_PYTHON} {file.requires_python}"
+        return NO_SDIST if file.is_wheel and name in self.policy.no_binary else ""
+
     def _best(self, name: PipName, files: Iterable[IndexFile]) -> Choice:
         wheels: list[tuple[tuple[bool, int, tuple[int, str]], IndexFile]] = []
         sdists: list[IndexFile] = []
         seen: set[str] = set()
-        allowed = self.policy.hashes.get(name)
         for file in files:
-            if allowed is not None and f"sha256:{file.sha256}" not in allowed:
-                seen.add(WRONG_HASH)
-            elif not self._exists(file):
-                seen.add(TOO_NEW)
-            elif not self.python_allows(file.requires_python):
-                seen.add(f"{WRONG_PYTHON} {file.requires_python}")
+            if barred := self._barred(name, file):
+                seen.add(barred)
             elif not file.is_wheel:
                 sdists.append(file)
             else:
@@ -208,7 +224,7 @@ class Chooser:
             wheels.sort(key=lambda item: item[1].filename)
             chosen = max(wheels, key=lambda item: item[0])[1]
             return Choice(chosen, yanked=chosen.yanked is not None)
-        if sdists and name in self.policy.allow_sdist:
+        if sdists and self.policy.may_build(name):
             chosen = min(sdists, key=lambda file: (file.yanked is not None, file.filename))
             return Choice(chosen, yanked=chosen.yanked is not None)
         if sdists and NO_WHEEL not in seen:

@@ -11,12 +11,22 @@ from imagelock.spec.rule import RuleBroken
 
 _INDEX: Final = frozenset({"--index-url", "-i", "--default-index"})
 _EXTRA: Final = frozenset({"--extra-index-url", "--index", "--find-links", "-f"})
-_VALUES: Final = _INDEX | _EXTRA | {"--prerelease", "--exclude-newer"}
+_FROM_SOURCE: Final = frozenset({"--no-binary", "--no-binary-package"})
+_VALUES: Final = (
+    _INDEX | _EXTRA | _FROM_SOURCE | {"--prerelease", "--exclude-newer", "--only-binary"}
+)
 _NO_EFFECT: Final = frozenset(
     {
         *("--break-system-packages", "--compile-bytecode", "--disable-pip-version-check"),
         *("--no-build", "--no-cache", "--no-cache-dir", "--no-color", "--no-input"),
-        *("--no-progress", "--prefer-binary", "--quiet", "--require-hashes", "--system"),
+        *(
+            "--no-progress",
+            "--only-binary",
+            "--prefer-binary",
+            "--quiet",
+            "--require-hashes",
+            "--system",
+        ),
         *("--upgrade", "--verbose", "-U", "-q", "-v"),
     }
 )
@@ -34,6 +44,8 @@ def pip_keys(text: str) -> dict[str, Any]:
             keys["index"] = value
         elif name in _EXTRA:
             keys.setdefault("extra-indexes", []).append(value)
+        elif name in _FROM_SOURCE:
+            keys.setdefault("no-binary", []).extend(value.split(","))
         elif name == "--exclude-newer":
             keys["exclude-newer"] = value
         elif name in {"--pre", "--prerelease"}:
