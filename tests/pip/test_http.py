@@ -140,6 +140,9 @@ class _Keys:
     def refused(self, url: str) -> str | None:
         return "Bearer canary" if url.startswith("http://127.0.0.1") else None
 
+    def located(self, url: str) -> str:
+        return url
+
 
 def test_credentials_are_asked_for_after_a_refusal(server: LocalServer) -> None:
     def guarded(request: Request) -> Answer:

@@ -5,7 +5,9 @@ Imported only when the first request is made: urllib3 and ssl are most of a shor
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import socket
 import ssl
 import sys
@@ -24,6 +26,7 @@ from imagelock.model.errors import UsageError
 _CONNECTIONS: Final = 32
 _RETRIED_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
 _LONGEST_WAIT: Final = 60
+_TOKEN: Final = re.compile(r"/t/[^/]+/")
 _Addresses = list[tuple[Any, ...]]
 
 
@@ -133,6 +136,22 @@ def _is_exempt(host: str) -> bool:
         if suffix == "*" or (suffix and (host == suffix or host.endswith(f".{suffix}"))):
             return True
     return False
+
+
+class _NoTokens(logging.Filter):
+    """urllib3 logs the path that it asks; a token of a conda channel stands in it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Every record, its texts without tokens."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                _TOKEN.sub("/t/…/", arg) if isinstance(arg, str) else arg for arg in record.args
+            )
+        return True
+
+
+for _name in ("urllib3.connectionpool", "urllib3.util.retry"):
+    logging.getLogger(_name).addFilter(_NoTokens())
 
 
 class Connections:

@@ -1,7 +1,7 @@
 """The host's own credentials for HTTP: never written anywhere, given to their own host only.
 
-Looked for in the order: index URLs in the environment (pip's and uv's variables), netrc, and, once
-a server has refused, the ``keyring`` program.
+Looked for in the order: rattler's file for conda channels, index URLs in the environment (pip's and
+uv's variables), netrc, and, once a server has refused, the ``keyring`` program.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from imagelock.fetch.conda.rattler_file import RattlerFile
 from imagelock.fetch.http import basic_authorization
 from imagelock.model.errors import UsageError
 
@@ -37,6 +38,7 @@ class HostCredentials:
         self._known: dict[str, str | None] = {}
         self._asked: dict[str, str | None] = {}
         self._users: dict[str, str] = {}
+        self._rattler = RattlerFile(self._environment)
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -45,9 +47,12 @@ class HostCredentials:
         return HostCredentials, (own,)
 
     def known(self, url: str) -> str | None:
-        """The Authorization header from the environment or netrc."""
+        """The Authorization header from rattler's file, the environment or netrc."""
         place = _place(url)
         with self._lock:
+            header = self._rattler.header(url)
+            if header is not None:
+                return header
             if place not in self._known:
                 self._known[place] = self._from_environment(place) or self._from_netrc(url)
             return self._known[place]
@@ -59,6 +64,11 @@ class HostCredentials:
             if place not in self._asked:
                 self._asked[place] = self._from_keyring(url, place)
             return self._asked[place]
+
+    def located(self, url: str) -> str:
+        """A URL of a conda channel with the token that rattler's file has for its host."""
+        with self._lock:
+            return self._rattler.located(url)
 
     def _from_environment(self, place: str) -> str | None:
         for user, password, at in self._listed():

@@ -71,6 +71,10 @@ class Credentials(Protocol):
         """Credentials to try after a 401: what is slow to ask for."""
         ...
 
+    def located(self, url: str) -> str:
+        """The URL to ask instead, where credentials are a part of its path."""
+        ...
+
 
 class NoCredentials:
     """Know no credentials."""
@@ -82,6 +86,10 @@ class NoCredentials:
     def refused(self, url: str) -> str | None:  # noqa: ARG002
         """Know none."""
         return None
+
+    def located(self, url: str) -> str:
+        """The same."""
+        return url
 
 
 def basic_authorization(user: str, password: str) -> str:
@@ -198,7 +206,7 @@ class Http:
                 chunks=answer.stream(_CHUNK, decode_content=False),
             )
         except urllib3.exceptions.HTTPError as error:
-            raise self._failed(url, error) from error
+            raise self._failed(url, error) from None
         finally:
             answer.release_conn()
 
@@ -227,7 +235,8 @@ class Http:
                 where=redact(url),
                 hint="run once without --offline (or IMAGELOCK_OFFLINE)",
             )
-        target, sent = self._with_credentials(self._mirrored(url), headers)
+        located = self._credentials.located(self._mirrored(url))
+        target, sent = self._with_credentials(located, headers)
 
         def asked() -> urllib3.BaseHTTPResponse:
             return self._pools(target).request(
@@ -248,7 +257,7 @@ class Http:
                     sent["Authorization"] = found
                     answer = asked()
         except urllib3.exceptions.HTTPError as error:
-            raise self._failed(url, error) from error
+            raise self._failed(url, error) from None
         self._check_scheme(url, target, answer)
         return answer
 
@@ -304,6 +313,7 @@ class Http:
 
     @staticmethod
     def _failed(url: str, error: Exception) -> NetworkError:
+        """The error, which has no cause: urllib3's holds the URL that was asked, with its token."""
         reason = getattr(error, "reason", None) or error
         return NetworkError(
             f"could not be reached ({type(reason).__name__})",
