@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +15,12 @@ from imagelock.app.context import Context, ResolveOptions
 from imagelock.app.files import load_spec
 from imagelock.app.sections.pip import pip_section
 from imagelock.app.sections.pip_pins import PipSection
+from imagelock.fetch.git_tree import submodule_address
 from imagelock.fetch.http import Http
 from imagelock.fetch.store import Store
 from imagelock.lock import staleness
 from imagelock.model.errors import (
+    ImagelockError,
     IntegrityError,
     NetworkError,
     NoSolution,
@@ -321,6 +324,81 @@ def test_a_repository_over_http(desk: Desk, folder: Path, server: LocalServer) -
     assert url in {archive.url for archive in lock.archives}
     with pytest.raises(NetworkError, match="network is off"):
         fetch_all(lock, Store(folder / "other"), folder)
+
+
+def add_submodule(repository: Path, path: str, url: str, made: str) -> None:
+    """What `git submodule add` writes, for any URL."""
+    with (repository / ".gitmodules").open("a") as file:
+        file.write(f'[submodule "{path}"]\n\tpath = {path}\n\turl = {url}\n')
+    asked(repository, "update-index", "--add", "--cacheinfo", f"160000,{made},{path}")
+    asked(repository, "add", ".gitmodules")
+    asked(repository, "commit", "--quiet", "-m", "submodule")
+
+
+def names_in(path: Path) -> list[str]:
+    with tarfile.open(path) as archive:
+        return [item.name for item in archive if not item.isdir()]
+
+
+def test_submodules_are_in_the_tree_at_the_commits_that_it_names(
+    desk: Desk, folder: Path, tmp_path: Path
+) -> None:
+    deep, lib, tool = (folder.parent / name for name in ("deep", "lib", "tool"))
+    make_repository(deep, {"d.txt": "deep"})
+    inner = make_repository(lib, {"l.txt": "lib"})
+    add_submodule(lib, "third/deep", str(deep), asked(deep, "rev-parse", "HEAD"))
+    linked = asked(lib, "rev-parse", "HEAD")
+    first = make_repository(tool, project_files())
+    add_submodule(tool, "vendor/lib", "../lib", linked)
+    # A repository may be a submodule of itself, at an older commit.
+    add_submodule(tool, "old", "./", first)
+    write_files(lib, {"later.txt": "no part of it"})
+    commit(lib)
+    spec = desk.spec(f"tool @ git+file://{tool}@main")
+    lock = desk.lock(spec)
+    (pin,) = [pin for pin in lock.pip if pin.name == "tool"]
+    assert names_in(desk.store.path(pin.artifact.sha256)) == [
+        ".gitmodules",
+        "building/backend.py",
+        "old/building/backend.py", "old/pyproject.toml", "old/tool/__init__.py",
+        "pyproject.toml",
+        "tool/__init__.py",
+        "vendor/lib/.gitmodules", "vendor/lib/l.txt", "vendor/lib/third/deep/d.txt",
+    ]  # fmt: skip
+    fetch_all(lock, Store(tmp_path / "other"), folder)
+    assert inner != linked
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("ext::sh -c touch% /tmp/pwned", "no address that is fetched from"),
+        ("--upload-pack=touch", "no address that is fetched from"),
+        ("ssh://-oProxyCommand=x/y", "no address that is fetched from"),
+        ("../gone", "git failed"),
+        ("", "no URL in .gitmodules"),
+    ],
+)
+def test_submodules_that_cannot_be_had_are_refused(
+    desk: Desk, folder: Path, url: str, said: str
+) -> None:
+    tool = folder.parent / "tool"
+    made = make_repository(tool, project_files())
+    add_submodule(tool, "lib", url, made[::-1])
+    if not url:
+        (tool / ".gitmodules").write_text("")
+        asked(tool, "commit", "--quiet", "-m", "none", ".gitmodules")
+    with pytest.raises(ImagelockError, match=said):
+        desk.lock(desk.spec(f"tool @ git+file://{tool}@main"))
+
+
+def test_a_server_s_repository_names_no_path_of_this_machine() -> None:
+    for url in ("/etc", "file:///etc", "./../../../../../etc"):
+        with pytest.raises(UsageError, match="no address that is fetched from"):
+            submodule_address(url, "https://h/acme/tool.git", where="")
+    near = submodule_address("../lib.git", "https://h/acme/tool.git/", where="")
+    assert near == "https://h/acme/lib.git"
+    assert submodule_address("git@h:acme/lib", "/x", where="") == "git@h:acme/lib"
 
 
 def test_a_tree_has_one_hash_wherever_it_is(folder: Path, desk: Desk) -> None:

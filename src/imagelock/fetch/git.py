@@ -12,20 +12,34 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
+from imagelock.fetch.git_tree import (
+    SUBMODULE,
+    Member,
+    entries_of,
+    members_of,
+    repositories_of,
+    submodule_address,
+    submodule_urls,
+)
 from imagelock.fetch.store import Store, disk_errors
-from imagelock.layers.entries import Entry, Kind, sort_key, with_parents
+from imagelock.layers.entries import with_parents
 from imagelock.layers.tar import tar_chunks
 from imagelock.model.archives import is_local, local_path
-from imagelock.model.errors import IntegrityError, NetworkError, NotFound, UsageError
+from imagelock.model.errors import NetworkError, NotFound, UsageError
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ABBREVIATED: Final = re.compile(r"[0-9a-f]{7,63}")
 _TAIL: Final = 600
 _CREDENTIALS: Final = re.compile(r"(?<=//)[^/@\s]+@")
+_SETTINGS: Final = (
+    *("-c", "protocol.ext.allow=never"),
+    # Objects stay as long as the repository is kept: others may be reading them.
+    *("-c", "gc.auto=0", "-c", "maintenance.auto=false"),
+)
 _INHERITED: Final = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")
 """What a git hook that runs us has set, and means another repository."""
 
@@ -39,21 +53,33 @@ class GitRepository:
     """One repository by its URL, ``git+https://…``, or ``git+../path`` relative to ``folder``."""
 
     def __init__(
-        self, url: str, *, store: Store, folder: Path | None = None, offline: bool = False
+        self,
+        url: str,
+        *,
+        store: Store,
+        folder: Path | None = None,
+        offline: bool = False,
+        address: str = "",
     ) -> None:
+        """``address`` is what git is asked for, where it is not what ``url`` says."""
         self.url = url
-        address = url.removeprefix("git+")
-        local = is_local(address)
-        if local:
-            if folder is None:
-                raise UsageError(
-                    "a repository's path cannot be found without the lock's", where=url
-                )
-            address = str((folder / local_path(address)).resolve())
+        self._store = store
+        if not address:
+            address = self._address_of(url, folder)
         self._address = address
-        self._offline = offline and not local
+        self._without_network = offline
+        self._offline = offline and not address.startswith("/")
         key = hashlib.sha256(address.encode()).hexdigest()[:32]
         self._kept = store.root / "git" / key
+
+    @staticmethod
+    def _address_of(url: str, folder: Path | None) -> str:
+        address = url.removeprefix("git+")
+        if not is_local(address):
+            return address
+        if folder is None:
+            raise UsageError("a repository's path cannot be found without the lock's", where=url)
+        return str((folder / local_path(address)).resolve())
 
     def commit_of(self, ref: str) -> str:
         """The commit that a branch, tag or (abbreviated) commit is now; empty is the default.
@@ -82,53 +108,50 @@ class GitRepository:
     def tree_tar(self, commit: str) -> Iterator[bytes]:
         """The tar of a commit's tree: sorted, with git's two modes, and nothing of its time.
 
-        Nothing is expanded or left out by attributes. UsageError for submodules.
+        Nothing is expanded or left out by attributes. Submodules are in it, at the commits that
+        the tree names.
         """
         if not is_commit(commit):
             raise UsageError(f"expected a whole commit id, got '{commit}'", where=self.url)
+        members = self._members(commit, "")
+        with ExitStack() as stack:
+            # Others may read, and nobody fetches or forgets; no lock is waited for with one held
+            # that excludes.
+            for kept in repositories_of(members):
+                stack.enter_context(_locked(kept, fcntl.LOCK_SH))
+            yield from tar_chunks(with_parents(entries_of(members, _environment())))
+
+    def _members(self, commit: str, below: str) -> list[Member]:
+        """What is in a commit's tree, and in those of its submodules."""
         with self._locked():
             if not self._has(commit):
                 self._fetch(commit)
-            yield from tar_chunks(with_parents(self._entries(commit)))
-
-    def _entries(self, commit: str) -> Iterator[Entry]:
-        listing = self._git("-C", str(self._kept), "ls-tree", "-r", "-z", "--full-tree", commit)
-        members = []
-        for line in listing.split(b"\0"):
-            if not line:
-                continue
-            head, _, raw = line.partition(b"\t")
-            mode, kind, name = head.decode().split(" ")
-            path = raw.decode("utf-8", "surrogateescape")
-            if kind != "blob":
+            listing = self._git("-C", str(self._kept), "ls-tree", "-r", "-z", "--full-tree", commit)
+            own = list(members_of(listing, kept=self._kept, below=below, where=self.url))
+            links = [item for item in own if item.mode == SUBMODULE]
+            urls = self._submodules(commit) if links else {}
+        found = [item for item in own if item.mode != SUBMODULE]
+        for link in links:
+            path = link.path.removeprefix(below)
+            if path not in urls:
                 raise UsageError(
-                    f"'{path}' is a submodule, which is not supported",
-                    where=self.url,
-                    hint="build a wheel of it, and name that",
+                    f"its submodule '{path}' has no URL in .gitmodules", where=self.url
                 )
-            members.append((path, mode, name))
-        with self._objects() as (asked, answered):
-            for path, mode, name in sorted(members, key=lambda item: sort_key(item[0])):
-                data = _object(asked, answered, name)
-                yield _entry(path, mode, data)
+            address = submodule_address(urls[path], self._address, where=self.url)
+            inner = GitRepository(
+                f"git+{_CREDENTIALS.sub('', address)}",
+                store=self._store, offline=self._without_network, address=address,
+            )  # fmt: skip
+            found += inner._members(link.name, f"{link.path}/")
+        return found
 
-    @contextmanager
-    def _objects(self) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-        process = subprocess.Popen(
-            ["git", "-C", str(self._kept), "cat-file", "--batch"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=_environment(),
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        with process:
-            try:
-                yield process.stdin, process.stdout
-            finally:
-                process.stdin.close()
-                process.stdout.close()
+    def _submodules(self, commit: str) -> dict[str, str]:
+        """The URLs of the submodules by their paths, as a commit's .gitmodules has them."""
+        done = self._run(
+            "-C", str(self._kept), "config", "--null", "--blob", f"{commit}:.gitmodules",
+            "--get-regexp", r"^submodule\..*\.(path|url)$",
+        )  # fmt: skip
+        return submodule_urls(done.stdout)
 
     def _has(self, commit: str) -> bool:
         if not (self._kept / "HEAD").exists():
@@ -177,19 +200,8 @@ class GitRepository:
         if not (self._kept / "HEAD").exists():
             self._git("init", "--quiet", "--bare", str(self._kept))
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """The repository for us alone: processes share a store."""
-        with disk_errors(str(self._kept)):
-            self._kept.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._kept.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            with suppress(OSError):  # a store of others is only read
-                os.utime(descriptor)  # its last use, by which `store gc` goes
-            yield
-        finally:
-            os.close(descriptor)
+    def _locked(self) -> AbstractContextManager[None]:
+        return _locked(self._kept, fcntl.LOCK_EX)
 
     def _git(self, *arguments: str) -> bytes:
         done = self._run(*arguments)
@@ -203,7 +215,7 @@ class GitRepository:
         )
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        command = ["git", "-c", "protocol.ext.allow=never", *arguments]
+        command = ["git", *_SETTINGS, *arguments]
         try:
             return subprocess.run(
                 command,
@@ -227,23 +239,19 @@ class GitRepository:
         )
 
 
-def _object(asked: IO[bytes], answered: IO[bytes], name: str) -> bytes:
-    asked.write(f"{name}\n".encode())
-    asked.flush()
-    head = answered.readline().split()
-    if len(head) != 3 or head[1] != b"blob":
-        raise IntegrityError("the repository lacks an object of the commit", where=name)
-    data = answered.read(int(head[2]))
-    answered.read(1)
-    return data
-
-
-def _entry(path: str, mode: str, data: bytes) -> Entry:
-    if mode == "120000":
-        link = data.decode("utf-8", "surrogateescape")
-        return Entry(path=path, kind=Kind.SYMLINK, mode=0o777, link=link)
-    executable = 0o755 if mode == "100755" else 0o644
-    return Entry(path=path, mode=executable, size=len(data), content=(data,))
+@contextmanager
+def _locked(kept: Path, how: int) -> Iterator[None]:
+    """A kept repository for us alone, or for those who read: processes share a store."""
+    with disk_errors(str(kept)):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(kept.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, how)
+        with suppress(OSError):  # a store of others is only read
+            os.utime(descriptor)  # its last use, by which `store gc` goes
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _environment() -> dict[str, str]:
