@@ -243,7 +243,7 @@ def test_impossible_is_explained_down_to_the_cause() -> None:
     )
     with pytest.raises(NoSolution, match="no source has a package 'appp' for amd64") as caught:
         resolved(index, "appp")
-    assert "looked in stable; is it app?" in caught.value.hint
+    assert "looked in stable; did you mean app," in caught.value.hint
 
 
 def test_broken_base_is_refused() -> None:

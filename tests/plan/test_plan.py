@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from imagelock.model.archives import Artifact
+from imagelock.model.errors import LockError
 from imagelock.model.lock import (
     BASE_ROOT,
     SPEC_ROOT,
@@ -189,5 +190,5 @@ def test_layers_of_one_wheel_are_capped() -> None:
 
 
 def test_another_platform_has_its_own_packages() -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(LockError, match=r"no \[\[base\]\] for"):
         plan_image(LOCK, ARM)

@@ -214,10 +214,15 @@ def test_removing_what_is_not_there(kind: PackageKind, package: str, expected: s
 def test_texts_that_cannot_be_edited() -> None:
     with pytest.raises(SpecError, match="<spec>:1:1"):
         add_packages("=", PIP, ["a"])
-    for text in ("pip = 1\n", "pip.packages = 'a'\n", "pip.packages = [1]\n"):
+    for text in ("pip.packages = 'a'\n", "pip.packages = [1]\n"):
         with pytest.raises(UsageError, match="expected an array of strings"):
             remove_packages(text, PIP, ["a"])
         with pytest.raises(UsageError, match="expected an array of strings"):
+            add_packages(text, PIP, ["a"])
+    for text in ("pip = 1\n", "pip = ['a']\n", "pip = []\n", "[[pip]]\npackages = ['a']\n"):
+        with pytest.raises(UsageError, match="pip: expected a table"):
+            remove_packages(text, PIP, ["a"])
+        with pytest.raises(UsageError, match="pip: expected a table"):
             add_packages(text, PIP, ["a"])
 
 

@@ -80,7 +80,12 @@ class SpecFiles:
 def load_lock(path: Path) -> Lock:
     """Read a lock. LockError says what is wrong in it, UsageError that there is none."""
     spec = path.with_suffix(".toml")
-    data = read_file(path, "lock", hint=f"run `imagelock lock {spec}` first")
+    first = (
+        f"run `imagelock lock {spec}` first"
+        if spec.exists()
+        else f"there is no {spec} either: check the path, or run `imagelock init`"
+    )
+    data = read_file(path, "lock", hint=first)
     return decode_lock(data, source=str(path))
 
 

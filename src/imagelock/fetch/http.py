@@ -45,8 +45,9 @@ def mirrors_from_environment() -> dict[str, str]:
     try:
         table = tomllib.loads(Path(named).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else f"expected TOML: {error}"
         raise UsageError(
-            f"cannot be read as TOML: {error}",
+            f"the file of mirrors (IMAGELOCK_MIRRORS) cannot be read: {reason}",
             where=named,
             hint='write lines like "https://pypi.org/simple/" = "https://mirror.example/simple/"',
         ) from error

@@ -33,9 +33,8 @@ _CHUNK: Final = 1 << 20
 _DAY: Final = 86_400
 _HASH_PARTS: Final = re.compile(r"[0-9a-f]{64}\Z")
 _READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-_NO_PLACE: Final = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOTDIR, errno.EEXIST}
-)
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+_NO_PLACE: Final = _FULL | {errno.ENOTDIR, errno.EEXIST}
 
 
 def default_store_root() -> Path:
@@ -56,10 +55,11 @@ def disk_errors(where: str) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _READ_ONLY | _NO_PLACE:
             raise
+        step = "free some space" if error.errno in _FULL else "check that you may write there"
         raise BuildError(
             f"cannot write: {error.strerror}",
             where=where,
-            hint="free some space, or put the store elsewhere with IMAGELOCK_STORE",
+            hint=f"{step}, or put the store elsewhere with IMAGELOCK_STORE",
         ) from error
 
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from imagelock.model.archives import Archive, Artifact
+from imagelock.model.errors import LockError
 from imagelock.model.names import DebName, Digest, PipName, Sha256
 from imagelock.model.platform import Platform
 from imagelock.model.spec import Spec
@@ -258,11 +259,15 @@ class Lock:
         return not any(rule.network for rule in self.roots.runs)
 
     def base_for(self, platform: Platform) -> BasePin:
-        """The base of a platform. KeyError when the lock has none."""
+        """The base of a platform. LockError when a careless edit left the lock without it."""
         for pin in self.bases:
             if platform in pin.platforms:
                 return pin
-        raise KeyError(platform.text)
+        raise LockError(
+            f"the lock has no [[base]] for {platform}",
+            where=self.roots.name,
+            hint="restore it from version control, or run `imagelock lock` on the spec",
+        )
 
     def python_for(self, platform: Platform) -> PythonPin | None:
         """The interpreter of a platform, if the image has one that packages are installed for."""

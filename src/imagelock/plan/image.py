@@ -36,7 +36,7 @@ SOURCE_TARGET: Final = "/root"
 
 
 def plan_image(lock: Lock, platform: Platform) -> ImagePlan:
-    """The steps that make the image of a platform. KeyError when the lock is not for it."""
+    """The steps that make the image of a platform. LockError when the lock has no base for it."""
     return ImagePlan(
         platform=platform,
         recipe=lock.recipe,

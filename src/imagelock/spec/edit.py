@@ -112,7 +112,9 @@ def remove_packages(text: str, kind: PackageKind, packages: Iterable[str]) -> st
 def _listed(text: str, kind: PackageKind) -> list[str] | None:
     """The packages of a table; None where it has no list. UsageError for what is none."""
     table = parse_document(text, source="<spec>").get(kind, {})
-    items = table.get("packages") if isinstance(table, dict) else table
+    if not isinstance(table, dict):
+        raise UsageError(f"{kind}: expected a table", hint="correct the spec first")
+    items = table.get("packages")
     if items is None:
         return None
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):

@@ -36,6 +36,7 @@ def refuse_unrunnable(platform: Platform, where: str, *, registered: Path = _REG
     raise BuildError(
         f"programs of {platform} must run, this machine is {here} and {name} {reason}",
         where=where,
-        hint="apt-get install qemu-user-static binfmt-support, or build on such a machine;"
-        " layers come from the store or a shared cache where they were built",
+        hint="name the platforms to build for with --platform; for this one, apt-get install"
+        " qemu-user-static binfmt-support, or build on such a machine: layers come from the"
+        " store or a shared cache where they were built",
     )

@@ -34,11 +34,11 @@ def missing(index: Index, key: Key, where: str) -> NoSolution:
         )
     suites = ", ".join(dict.fromkeys(file.suite for file in index.files))
     alike = _alike(index, key[0])
-    step = f"is it {' or '.join(alike)}?" if alike else "check the name"
+    step = f"did you mean {' or '.join(alike)}" if alike else "check the name"
     return NoSolution(
         f"no source has a package '{key[0]}' for {key[1]}",
         where=where,
-        hint=f"looked in {suites}; {step}; or add a source with [[apt.source]]",
+        hint=f"looked in {suites}; {step}, or add a source with [[apt.source]]",
     )
 
 
