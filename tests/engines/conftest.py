@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,11 +27,13 @@ from imagelock.model.spec import (
     Spec,
 )
 from support.archives import Member, deb_of, wheel_of
-from support.buildkit import BuildKit, running_buildkit
+from support.buildkit import BuildKit
 from support.command import kept_folder
-from support.engine import Engine, running_engine
+from support.engine import Engine
 from support.minbase import minbase_layout
-from support.podman import Podman, running_podman
+from support.podman import Podman
+from support.sources import make_sdist, project_files
+from support.started import started
 
 CANARY = "CANARY-9b1f77-keep-me-nowhere"
 NASTY = "a \"b\" $HOME \\n 'c' # <<EOF `x` é"
@@ -59,7 +60,7 @@ class EngineSite(Site):
 
 
 def small_lock(site: Site, *, secret: bool, commands: tuple[str, ...] = ()) -> Lock:
-    """A package with scripts, a wheel with a launcher, a copied file, commands."""
+    """A package with scripts, a wheel with a launcher, a source, a copied file, commands."""
     (site.folder / "conf").mkdir(exist_ok=True)
     (site.folder / "conf" / "app.ini").write_text("[app]\n")
     (site.folder / "token").write_text(CANARY + "\n")
@@ -96,7 +97,7 @@ def small_lock(site: Site, *, secret: bool, commands: tuple[str, ...] = ()) -> L
     roots = Spec(
         name="small",
         base=LayoutBase(layout=f"oci:{site.base}"),
-        pip=PipSpec(packages=("thing",)),
+        pip=PipSpec(packages=("made", "thing"), allow_sdist=("made",)),
         env=(("NASTY", NASTY),),
         image=ImageConfig(
             cmd=("thing",), workdir="/app", user="tool", labels=(("org.example.a b", NASTY),)
@@ -126,7 +127,17 @@ def small_lock(site: Site, *, secret: bool, commands: tuple[str, ...] = ()) -> L
         required_by=(Requirer(name=SPEC_ROOT),),
         requested=True,
     )
-    return replace(held, pythons=(python,), pip=(pin,))
+    sdist = make_sdist("made", "1.0", project_files("made", requires="none"))
+    source = Artifact(
+        archive="pypi",
+        path="made-1.0.tar.gz",
+        sha256=site.store.add_bytes(sdist),
+        size=len(sdist),
+    )
+    made = replace(pin, name=pip_name("made"), artifact=source)
+    (base,) = held.bases
+    bases = (replace(base, libc="glibc 2.36"),)
+    return replace(held, bases=bases, pythons=(python,), pip=(made, pin))
 
 
 @pytest.fixture(scope="module")
@@ -145,27 +156,22 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> EngineSite:
 @pytest.fixture(scope="module")
 def docker() -> Iterator[Engine]:
     """The classic engine, where `docker` finds it."""
-    with running_engine() as engine, _environment(engine.environment):
+    with started("docker") as engine:
+        assert isinstance(engine, Engine)
         yield engine
 
 
 @pytest.fixture(scope="module")
 def buildkit() -> Iterator[BuildKit]:
     """BuildKit, where `docker buildx` finds it."""
-    with running_buildkit() as engine, _environment(engine.environment):
+    with started("buildkit") as engine:
+        assert isinstance(engine, BuildKit)
         yield engine
 
 
 @pytest.fixture(scope="module")
 def podman() -> Iterator[Podman]:
     """podman over storage of its own."""
-    with running_podman() as engine, _environment(engine.environment):
+    with started("podman") as engine:
+        assert isinstance(engine, Podman)
         yield engine
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for key, value in values.items():
-            patch.setenv(key, value)
-        yield

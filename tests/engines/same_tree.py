@@ -16,10 +16,12 @@ from imagelock.model.platform import DEFAULT_PLATFORM
 from imagelock.registry.layout import LayoutSource
 from support.image_tree import differences, layout_tree
 
-SITE = "opt/venv/lib/python3.11/site-packages/thing-1.0.dist-info"
+SITE = "opt/venv/lib/python3.11/site-packages"
 DOCUMENTED = {
-    f"{SITE}/INSTALLER": ("content",),
-    f"{SITE}/RECORD": ("content",),
+    f"{SITE}/thing-1.0.dist-info/INSTALLER": ("content",),
+    f"{SITE}/thing-1.0.dist-info/RECORD": ("content",),
+    f"{SITE}/made-1.0.dist-info/INSTALLER": ("content",),
+    f"{SITE}/made-1.0.dist-info/RECORD": ("content",),
     "opt/venv/bin/thing": ("content",),
 }
 """docs/engines.md: what uv words another way."""

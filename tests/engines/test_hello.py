@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 from acceptance.conftest import HOST, LOCKS
-from support.buildkit import running_buildkit
 from support.command import Called, call
-from support.engine import Engine, running_engine
 from support.image_tree import Tree, differences, layout_tree
-from support.podman import Podman, running_podman
+from support.started import STARTS, started
 
 pytestmark = [
     pytest.mark.network,
@@ -24,20 +20,6 @@ pytestmark = [
 ]
 
 LOCK = str(LOCKS / "hello.lock")
-STARTS: dict[str, Callable[[], AbstractContextManager[Engine | Podman]]] = {
-    "buildkit": running_buildkit,
-    "docker": running_engine,
-    "podman": running_podman,
-}
-
-
-@contextmanager
-def started(name: str) -> Iterator[None]:
-    """The engine of a builder, where the builder finds it."""
-    with STARTS[name]() as engine, pytest.MonkeyPatch.context() as patch:
-        for key, value in engine.environment.items():
-            patch.setenv(key, value)
-        yield
 
 
 def build(name: str, output: str) -> Called:

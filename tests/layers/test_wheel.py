@@ -7,6 +7,9 @@ import io
 import zipfile
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.utils import parse_wheel_filename
 
 from imagelock.layers.entries import Entry, Kind
 from imagelock.layers.scheme import Scheme
@@ -198,3 +201,20 @@ def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
     data[central + 24 : central + 28] = b"\xfe\xff\xff\xff"
     with pytest.raises(IntegrityError, match="unpacks to"):
         opened(bytes(data))
+
+
+WORDS = st.sampled_from(["py2", "py3", "cp311", "none", "abi3", "any", "linux_x86_64"])
+
+
+@given(st.lists(st.tuples(WORDS, WORDS, WORDS), min_size=1, max_size=4))
+def test_its_file_name_says_what_is_in_it(tags: list[tuple[str, str, str]]) -> None:
+    made = opened(wheel_of({}, name="a_thing", tags=["-".join(tag) for tag in tags]), "a-thing")
+    name, version, build, found = parse_wheel_filename(made.filename)
+    assert (name, str(version), build) == ("a-thing", "1.0", ())
+    assert {tuple(str(tag).split("-")) for tag in found} >= set(tags)
+
+
+@pytest.mark.parametrize("tags", [(), ("py3-none",), ("py3-none-../../any",), ("py3-none-é",)])
+def test_a_wheel_of_no_tags_has_no_file_name(tags: tuple[str, ...]) -> None:
+    with pytest.raises(IntegrityError, match="tags"):
+        _ = opened(wheel_of({}, tags=tags)).filename

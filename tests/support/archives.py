@@ -34,13 +34,16 @@ def wheel_of(
     record: Callable[[bytes], bytes] = lambda record: record,
     modes: Mapping[str, int] | None = None,
     extra: Sequence[tuple[zipfile.ZipInfo, bytes]] = (),
+    tags: Sequence[str] = ("py3-none-any",),
 ) -> bytes:
     """A valid wheel of these files; ``record`` may spoil RECORD, ``extra`` is not listed there."""
     info = f"{name}-{version}.dist-info"
     members = {
         **files,
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/WHEEL": "".join(
+            ["Wheel-Version: 1.0\nRoot-Is-Purelib: true\n", *(f"Tag: {tag}\n" for tag in tags)]
+        ).encode(),
     }
     members[f"{info}/RECORD"] = record(record_of(members, info))
     output = io.BytesIO()

@@ -7,6 +7,7 @@ unlisted, missing, doubled, linked or leads out of the wheel is an IntegrityErro
 from __future__ import annotations
 
 import calendar
+import re
 import stat
 import zipfile
 import zlib
@@ -24,6 +25,7 @@ from imagelock.model.names import PipName, pip_name
 INSTALLER: Final = b"imagelock\n"
 
 _CHUNK: Final = 1 << 18
+_TAG: Final = re.compile(r"\w+-\w+-\w+", re.ASCII)
 _SIGNATURES: Final = ("RECORD.jws", "RECORD.p7s")
 """They sign the wheel's RECORD, which is not the installed one."""
 
@@ -60,6 +62,18 @@ class Wheel:
     def epoch(self) -> int:
         """The newest time of a member, its zone-less zip time read as UTC."""
         return max((_time_of(info) for info in self._members.values()), default=EARLIEST)
+
+    @property
+    def filename(self) -> str:
+        """The file name that fits what is in it: its folder's, with the tags of WHEEL as sets."""
+        listed = [tag for key, tag in self._fields() if key == "Tag"]
+        if not listed or not all(map(_TAG.fullmatch, listed)):
+            raise IntegrityError("its WHEEL names no tags, or malformed ones", where=self.where)
+        sets = (
+            ".".join(dict.fromkeys(parts))
+            for parts in zip(*(t.split("-") for t in listed), strict=True)
+        )
+        return "-".join([self._info.removesuffix(".dist-info"), *sets]) + ".whl"
 
     def entries(self, scheme: Scheme, *, requested: bool) -> Iterator[Entry]:
         """The files to install, in no order; contents are checked while they are read."""
@@ -107,13 +121,17 @@ class Wheel:
         return names[0]
 
     def _check_wheel(self) -> None:
-        text = self._small(f"{self._info}/WHEEL").decode("utf-8", "replace")
-        fields = dict(line.partition(":")[::2] for line in text.splitlines() if ":" in line)
-        version = fields.get("Wheel-Version", "").strip()
+        version = dict(self._fields()).get("Wheel-Version", "")
         if version.partition(".")[0] != "1":
             raise IntegrityError(
                 f"expected Wheel-Version 1.x, got '{version[:20]}'", where=self.where
             )
+
+    def _fields(self) -> list[tuple[str, str]]:
+        """The pairs of WHEEL."""
+        text = self._small(f"{self._info}/WHEEL").decode("utf-8", "replace")
+        pairs = (line.partition(":")[::2] for line in text.splitlines() if ":" in line)
+        return [(key, value.strip()) for key, value in pairs]
 
     def _check_listed(self) -> None:
         exempt = {f"{self._info}/{name}" for name in ("RECORD", *_SIGNATURES)}

@@ -50,21 +50,10 @@ def base_folder(prefix: str, title: str) -> Folder:
     return Folder(name=name, title=title, tree=TreeFile(path=f"{name}/{TREE}", step=None))
 
 
-def refuse_unknown(plan: ImagePlan) -> None:
-    """UsageError for the first step that engines cannot do."""
-    for step in plan.steps:
-        if step.runs_code and not isinstance(step, AptStep | RunStep):
-            raise UsageError(
-                "engines cannot do this step",
-                where=step.title,
-                hint="use the embedded builder, `oci`: it builds sources in its sandbox",
-            )
-
-
 def step_folder(
     plan: ImagePlan, prepared: Prepared, number: int, *, prefix: str, scrubbing: Scrubbing
 ) -> Folder:
-    """The folder of a step that :func:`refuse_unknown` lets through."""
+    """The folder of a step. Of sources there are wheels already, in steps of their own."""
     step = prepared.step
     kind = type(step).__name__.removesuffix("Step").lower()
     name = f"{prefix}{number}-{'base' if isinstance(step, AptStep) and step.bootstrap else kind}"
@@ -74,6 +63,7 @@ def step_folder(
         return _wheels(plan, step, name, scrubbing)
     if isinstance(step, RunStep):
         return _run(step, prepared, name, scrubbing)
+    assert not step.runs_code, step.title
     return Folder(name=name, title=step.title, tree=TreeFile(path=f"{name}/{TREE}", step=step))
 
 

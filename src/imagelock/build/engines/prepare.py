@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from imagelock.build.engines.packages import prepare_apt
+from imagelock.build.engines.sources import with_wheels
 from imagelock.build.engines.squash import squashed_entries
 from imagelock.build.oci.cache import LayerCache
 from imagelock.build.oci.conda import activated
@@ -17,6 +18,7 @@ from imagelock.build.oci.context import BuildContext
 from imagelock.build.oci.image import PlatformBuild
 from imagelock.build.oci.inside.scrub import _DROPPED, _EMPTIED, _HIDDEN
 from imagelock.build.oci.trees import layer_chunks
+from imagelock.build.sources.agree import Agreement, check_wheels
 from imagelock.fetch.store import disk_errors
 from imagelock.layers.entries import EARLIEST
 from imagelock.layers.gzip import Compression
@@ -32,7 +34,6 @@ from imagelock.plan import plan_image
 from imagelock.render import Dialect, Prepared, Runtime, Scrubbing
 from imagelock.render.image import PlatformImage
 from imagelock.render.instructions import exec_form, quoted
-from imagelock.render.steps import refuse_unknown
 
 SCRUBBING: Final = Scrubbing(
     dropped=tuple(rule.replace("(?:", "(") for rule in _DROPPED),
@@ -60,8 +61,7 @@ class Preparation:
 
     def image(self) -> PlatformImage:
         """Fetch and read what is needed; tars are written to the scratch folder."""
-        plan = plan_image(self.lock, self.platform)
-        refuse_unknown(plan)
+        plan = with_wheels(plan_image(self.lock, self.platform), self.lock, self.context)
         base = None if plan.bootstrapped else self._read_base(plan)
         pulled = _pulled(plan) if base is not None else ""
         if base is not None and not pulled:
@@ -93,7 +93,9 @@ class Preparation:
                 self.trees[step.key] = tree
             return prepared
         if isinstance(step, WheelsStep):
-            return Prepared(step=step, epoch=_newest(step, self._files(step)))
+            files = self._files(step)
+            check_wheels(Agreement(self.lock, self.platform), step, files)
+            return Prepared(step=step, epoch=_newest(step, files))
         if step.runs_code:
             return Prepared(step=step, epoch=below)
         return Prepared(step=step, epoch=self._tree(plan, step))
