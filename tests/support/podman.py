@@ -31,12 +31,16 @@ class Podman:
             'runtime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\n'
             f'tmp_dir = "{folder / "tmp"}"\n'
         )
+        # As Docker takes it by itself: a registry of this machine needs no TLS.
+        registries = folder / "registries.conf"
+        registries.write_text('[[registry]]\nlocation = "127.0.0.1"\ninsecure = true\n')
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "TMPDIR": str(folder),
             "CONTAINERS_STORAGE_CONF": str(storage),
             "CONTAINERS_CONF": str(containers),
+            "CONTAINERS_REGISTRIES_CONF": str(registries),
         }
 
     def podman(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -63,7 +63,8 @@ class _PodmanSession(Session):
     def build(self, work: Work) -> Iterator[Saved]:
         """Build, and save the image with its layers uncompressed."""
         command = [
-            *("podman", "build", "--network=none", "--format=oci"),
+            # No label with a release of buildah, which would be another image's by the next one.
+            *("podman", "build", "--network=none", "--format=oci", "--identity-label=false"),
             f"--platform={work.platform}",
             f"--tag={work.name}",
             *(f"--secret=id={name},src={path}" for name, path in work.secrets),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,6 +48,10 @@ class BaseLayers:
     image: BaseImage
     find: Callable[[Descriptor], Path]
 
+    def history(self) -> tuple[dict[str, Any], ...]:
+        """The lines of its config's history."""
+        return tuple(json.loads(self.image.config).get("history") or ())
+
     def descriptors(self) -> dict[str, Descriptor]:
         """The layers as the registry has them."""
         return dict(zip(base_diff_ids(self.image.config), self.image.layers, strict=True))
@@ -66,9 +70,8 @@ def pack(
     """The image that an engine saved. BuildError when a secret got into it."""
     image = source.image(reference, source.digest(reference, platform), platform)
     _refuse_secret(image.config, secrets)
-    config_data = image.config
-    if base is None:
-        config_data = settled_config(config_data, written.rendered.epoch)
+    below = base.history() if base else ()
+    config_data = settled_config(image.config, written.rendered.epoch, below=below)
     ids = base_diff_ids(image.config)
     if len(ids) != len(image.layers):
         raise IntegrityError("the engine's config and manifest disagree", where=reference)
@@ -132,11 +135,11 @@ def _packed(
     return made.layer
 
 
-def settled_config(config: bytes, epoch: int) -> bytes:
+def settled_config(config: bytes, epoch: int, *, below: Sequence[dict[str, Any]] = ()) -> bytes:
     """An engine's config less its clock, containers and names: what OCI image-spec has.
 
-    ``epoch`` (seconds since 1970) takes the place of every time. The base's own history is not in
-    an image that starts from nothing.
+    ``epoch`` (seconds since 1970) takes the place of every time, but in ``below``: the history of
+    a pulled base, which is what the registry has. An image that starts from nothing has none.
     """
     value: dict[str, Any] = json.loads(config)
     created = rfc3339(epoch)
@@ -146,11 +149,14 @@ def settled_config(config: bytes, epoch: int) -> bytes:
         key: runtime[key] for key in _RUNTIME_KEYS if runtime.get(key) not in (None, "", [], {})
     }
     kept["history"] = [
-        {
-            **{key: line[key] for key in ("created_by", "empty_layer") if line.get(key)},
-            "created": created,
-        }
-        for line in value.get("history") or ()
+        *below,
+        *(
+            {
+                **{key: line[key] for key in ("created_by", "empty_layer") if line.get(key)},
+                "created": created,
+            }
+            for line in (value.get("history") or ())[len(below) :]
+        ),
     ]
     return canonical({**kept, "created": created})
 
