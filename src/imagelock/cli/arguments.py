@@ -263,6 +263,9 @@ def _export(commands: Commands, common: argparse.ArgumentParser) -> None:
     export.add_argument(
         "--platform", metavar="P", help="one of the lock's platforms; not for pylock"
     )
+    export.add_argument(
+        "--licenses", action="store_true", help="read them in the packages, which are fetched"
+    )
     export.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
     export.set_defaults(command=lazy("export"))
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Final
 
 from imagelock.app.files import load_lock, locate, write_whole
-from imagelock.cli.commands.common import parse_platforms
+from imagelock.cli.commands.common import make_context, parse_platforms
 from imagelock.cli.report import Report
 from imagelock.model.errors import ExitCode, UsageError
 from imagelock.model.lock import Lock
+from imagelock.model.platform import Platform
+
+_BILLS: Final = ("cyclonedx", "spdx")
 
 
 def run(options: argparse.Namespace, report: Report) -> int:
     """Print the export, or write it to a file."""
-    lock = load_lock(locate(options.path, lock=options.lock).lock)
-    text = _exported(lock, options)
+    path = locate(options.path, lock=options.lock).lock
+    lock = load_lock(path)
+    text = _exported(lock, path, options, report)
     if options.output is None:
         report.value({"format": options.format, "text": text})
         report.line(text.rstrip("\n"))
@@ -26,7 +31,13 @@ def run(options: argparse.Namespace, report: Report) -> int:
     return ExitCode.DONE
 
 
-def _exported(lock: Lock, options: argparse.Namespace) -> str:
+def _exported(lock: Lock, path: Path, options: argparse.Namespace, report: Report) -> str:
+    if options.licenses and options.format not in _BILLS:
+        raise UsageError(
+            f"the format {options.format} has no licences",
+            where="--licenses",
+            hint=f"it is for {' and '.join(_BILLS)}",
+        )
     platforms = parse_platforms([options.platform] if options.platform else [])
     platform = platforms[0] if platforms else None
     # Each needs a library that the others do not.
@@ -38,14 +49,8 @@ def _exported(lock: Lock, options: argparse.Namespace) -> str:
         from imagelock.lock.export.conda_explicit import export_conda_explicit
 
         return export_conda_explicit(lock, platform)
-    if options.format == "cyclonedx":
-        from imagelock.lock.export.cyclonedx import export_cyclonedx
-
-        return export_cyclonedx(lock, platform)
-    if options.format == "spdx":
-        from imagelock.lock.export.spdx import export_spdx
-
-        return export_spdx(lock, platform)
+    if options.format in _BILLS:
+        return _bill(lock, path, platform, options, report)
     if platform is not None:
         raise UsageError(
             "a pylock is for all platforms of its lock",
@@ -55,3 +60,32 @@ def _exported(lock: Lock, options: argparse.Namespace) -> str:
     from imagelock.lock.export.pylock import export_pylock
 
     return export_pylock(lock)
+
+
+def _bill(
+    lock: Lock,
+    path: Path,
+    platform: Platform | None,
+    options: argparse.Namespace,
+    report: Report,
+) -> str:
+    from imagelock.lock.export.entries import chosen_platforms
+    from imagelock.lock.export.licenses import NO_LICENSES, Licenses
+
+    licenses: Licenses = NO_LICENSES
+    if options.licenses:
+        from imagelock.app.licenses import declared_licenses
+
+        licenses = declared_licenses(
+            lock,
+            chosen_platforms(lock, platform),
+            context=make_context(report, offline=False),
+            folder=path.parent / lock.context,
+        )
+    if options.format == "cyclonedx":
+        from imagelock.lock.export.cyclonedx import export_cyclonedx
+
+        return export_cyclonedx(lock, platform, licenses)
+    from imagelock.lock.export.spdx import export_spdx
+
+    return export_spdx(lock, platform, licenses)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from imagelock.lock.export.entries import chosen_platforms
+from imagelock.lock.export.licenses import NO_LICENSES, Licenses, license_of_conda
 from imagelock.lock.export.purl import apt_purl, base_purl, conda_purl, pip_purl, python_purl
 from imagelock.lock.graph import ROOTS, labels
 from imagelock.lock.normal import normalise
@@ -48,7 +49,8 @@ class Component:
     """One part of the image, or the image itself.
 
     ``reference`` is unique in a bill: letters, digits, dots and hyphens. ``url`` and ``sha256``
-    are those of its file, None where it has none. ``needs`` are references, sorted.
+    are those of its file, None where it has none. ``license`` is the SPDX expression that it
+    declares, None where it is not known. ``needs`` are references, sorted.
     """
 
     reference: str
@@ -59,6 +61,7 @@ class Component:
     purl: str | None = None
     url: str | None = None
     sha256: Sha256 | None = None
+    license: str | None = None
     needs: tuple[str, ...] = ()
 
 
@@ -74,13 +77,22 @@ class Bill:
     digest: str
 
 
-def bill_of(lock: Lock, platform: Platform | None = None) -> Bill:
-    """The bill of all platforms, or of one. UsageError for one that the lock is not for."""
+def bill_of(lock: Lock, platform: Platform | None = None, licenses: Licenses = NO_LICENSES) -> Bill:
+    """The bill of all platforms, or of one. UsageError for one that the lock is not for.
+
+    Conda packages have the licence that the lock holds, others the one of ``licenses``.
+    """
     lock = normalise(lock)
     wanted = set(chosen_platforms(lock, platform))
     digest = tag_digest(lock)
     parts = sorted(
-        _merged([*_bases(lock, wanted), *_interpreters(lock, wanted), *_packages(lock, wanted)]),
+        _merged(
+            [
+                *_bases(lock, wanted),
+                *_interpreters(lock, wanted),
+                *_packages(lock, wanted, licenses),
+            ]
+        ),
         key=lambda part: part.reference,
     )
     needs = _needs(lock, wanted)
@@ -155,7 +167,7 @@ def _interpreter(pin: PythonPin, platforms: tuple[Platform, ...]) -> Component:
     )
 
 
-def _packages(lock: Lock, wanted: set[Platform]) -> Iterator[Component]:
+def _packages(lock: Lock, wanted: set[Platform], licenses: Licenses) -> Iterator[Component]:
     for pin in _pins(lock):
         found = tuple(platform for platform in pin.platforms if platform in wanted)
         if found:
@@ -168,6 +180,11 @@ def _packages(lock: Lock, wanted: set[Platform]) -> Iterator[Component]:
                 purl=_purl(pin, lock),
                 url=_url(pin, lock),
                 sha256=pin.artifact.sha256,
+                license=(
+                    license_of_conda(pin)
+                    if isinstance(pin, CondaPin)
+                    else licenses.get(pin.artifact.sha256)
+                ),
             )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import NAMESPACE_URL, uuid5
 
 from imagelock.lock.export.components import Bill, Component, Role, bill_of
+from imagelock.lock.export.licenses import NO_LICENSES, Licenses
 from imagelock.model.errors import UsageError
 from imagelock.model.lock import Lock
 from imagelock.model.platform import Platform
@@ -17,7 +18,9 @@ _PLATFORMS: Final = "imagelock:platform"
 _ROLE: Final = "imagelock:role"
 
 
-def export_cyclonedx(lock: Lock, platform: Platform | None = None) -> str:
+def export_cyclonedx(
+    lock: Lock, platform: Platform | None = None, licenses: Licenses = NO_LICENSES
+) -> str:
     """The image, its base and every package with its package URL, file, hash and what it needs.
 
     Equal locks give equal text: the serial number follows from the tag, and there is no time.
@@ -31,7 +34,7 @@ def export_cyclonedx(lock: Lock, platform: Platform | None = None) -> str:
             where="--format cyclonedx",
             hint="install imagelock[sbom], or choose --format spdx",
         ) from error
-    return JsonV1Dot6(_bom(bill_of(lock, platform))).output_as_string(indent=2) + "\n"
+    return JsonV1Dot6(_bom(bill_of(lock, platform, licenses))).output_as_string(indent=2) + "\n"
 
 
 def _bom(bill: Bill) -> bom.Bom:
@@ -71,6 +74,7 @@ def _component(part: Component) -> component.Component:
     )
     from cyclonedx.model.component import Component as Made
     from cyclonedx.model.component import ComponentType
+    from cyclonedx.model.license import LicenseAcknowledgement, LicenseExpression
     from packageurl import PackageURL
 
     kinds = {
@@ -86,8 +90,11 @@ def _component(part: Component) -> component.Component:
         if part.url
         else []
     )
+    declared = LicenseAcknowledgement.DECLARED
+    licenses = [LicenseExpression(part.license, acknowledgement=declared)] if part.license else []
     return Made(
         bom_ref=part.reference,
+        licenses=licenses,
         type=kinds[part.role],
         name=part.name,
         version=part.version,

@@ -11,6 +11,7 @@ from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
 from imagelock.lock.export.components import Bill, Component, Role, bill_of
+from imagelock.lock.export.licenses import NO_LICENSES, Licenses
 from imagelock.model.lock import Lock
 from imagelock.model.platform import Platform
 
@@ -28,14 +29,16 @@ _PURPOSES: Final = {
 Json = dict[str, object]
 
 
-def export_spdx(lock: Lock, platform: Platform | None = None) -> str:
+def export_spdx(
+    lock: Lock, platform: Platform | None = None, licenses: Licenses = NO_LICENSES
+) -> str:
     """The image, its base and every package with its package URL, file, hash and what it needs.
 
     Equal locks give equal text: the namespace follows from the tag, and the time of creation,
     which the format demands, is that of the newest index that the lock was made from, or 1970.
     UsageError for a platform that the lock is not for.
     """
-    bill = bill_of(lock, platform)
+    bill = bill_of(lock, platform, licenses)
     created = max([_OLDEST, *(index.date for index in lock.apt_indexes)])
     document: Json = {
         "spdxVersion": "SPDX-2.3",
@@ -73,7 +76,7 @@ def _package(part: Component) -> Json:
         "downloadLocation": part.url or _UNKNOWN,
         "filesAnalyzed": False,
         "licenseConcluded": _UNKNOWN,
-        "licenseDeclared": _UNKNOWN,
+        "licenseDeclared": part.license or _UNKNOWN,
         "copyrightText": _UNKNOWN,
     }
     if part.sha256:
