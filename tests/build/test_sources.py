@@ -32,7 +32,7 @@ from imagelock.model.platform import DEFAULT_PLATFORM
 from imagelock.model.spec import ImageBase, PipSpec, Spec
 from imagelock.resolve.pip.ports import CoreMetadata
 from support.command import call
-from support.sources import make_sdist, project_files, write_files
+from support.sources import asked, commit, make_repository, make_sdist, project_files, write_files
 from support.wheels import wheel
 
 SPEC = """\
@@ -103,6 +103,50 @@ def test_a_backend_is_told_its_settings_and_they_are_in_the_key(
         assert built.code == 0, built.err
         assert call("run", f"oci:{tmp_path}/out", *program).code == 0
     assert capfd.readouterr().out == "{'a': 'b', 'c': ['1', '2']}\n{'a': 'other'}\n"
+
+
+SCM = """\
+[build-system]
+requires = ["setuptools>=64", "setuptools-scm>=8"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "tool"
+dynamic = ["version"]
+[tool.setuptools]
+packages = ["tool"]
+[tool.setuptools_scm]
+version_file = "tool/_version.py"
+"""
+
+
+@pytest.mark.network
+@pytest.mark.root
+@pytest.mark.slow
+def test_a_version_of_setuptools_scm_and_the_files_git_knows_need_no_history(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    needs_root()
+    files = {"pyproject.toml": SCM, "tool/__init__.py": "", "tool/data/known.txt": "by git"}
+    repository = tmp_path / "origin"
+    make_repository(repository, files)
+    asked(repository, "tag", "v1.2")
+    made = commit(repository)
+    spec = tmp_path / "scm.toml"
+    wanted = f"tool @ git+file://{repository}@{made}"
+    spec.write_text(SPEC.format(sdist=wanted, name="x", more="").replace('"./tool", ', ""))
+    assert call("lock", str(spec)).code == 0
+    version = load_lock(tmp_path / "scm.lock").pip[0].version
+    assert version.startswith("1.3.dev1+g")
+    asked(repository, "tag", "v9")
+    built = call("build", str(spec), "--record", "--output", f"oci:{tmp_path}/out")
+    assert built.code == 0, built.err
+    program = (
+        "from importlib.resources import files; import tool._version as v;"
+        " print(v.version, files('tool').joinpath('data/known.txt').read_text())"
+    )
+    assert call("run", f"oci:{tmp_path}/out", "--", "/opt/venv/bin/python", "-c", program).code == 0
+    assert capfd.readouterr().out == f"{version} by git\n"
+    assert call("build", str(spec), "--check", "--output", f"oci:{tmp_path}/again").code == 0
 
 
 @pytest.mark.network

@@ -19,7 +19,10 @@ from imagelock.fetch.git_tree import submodule_address
 from imagelock.fetch.http import Http
 from imagelock.fetch.store import Store
 from imagelock.lock import staleness
+from imagelock.lock.decode import decode_lock
+from imagelock.lock.encode import encode_lock
 from imagelock.model.errors import (
+    BuildError,
     ImagelockError,
     IntegrityError,
     NetworkError,
@@ -39,6 +42,7 @@ from support.sources import (
     make_repository,
     make_sdist,
     project_files,
+    versioned_files,
     write_files,
 )
 from support.wheels import sha256, wheel
@@ -324,6 +328,74 @@ def test_a_repository_over_http(desk: Desk, folder: Path, server: LocalServer) -
     assert url in {archive.url for archive in lock.archives}
     with pytest.raises(NetworkError, match="network is off"):
         fetch_all(lock, Store(folder / "other"), folder)
+
+
+@pytest.mark.parametrize("place", ["below/tool", "."])
+def test_a_repository_at_or_below_the_spec_can_be_written(
+    desk: Desk, folder: Path, place: str
+) -> None:
+    made = make_repository(folder / place, project_files())
+    lock = desk.lock(desk.spec(f"tool @ git+file://{(folder / place).resolve()}@main"))
+    root = "git+./" if place == "." else "git+./below/tool"
+    assert short(lock) == [f"tool 1.0 {root} {made}"]
+    archives = decode_lock(encode_lock(lock), source="train.lock").archives
+    assert root in {archive.url for archive in archives}
+    fetch_all(lock, Store(folder / "other"), folder)
+
+
+def versions(lock: Lock) -> list[str]:
+    return [pin.version for pin in lock.pip if pin.name == "tool"]
+
+
+def test_a_version_that_comes_from_tags_is_that_of_the_lock_until_it_is_moved(
+    desk: Desk, folder: Path, tmp_path: Path
+) -> None:
+    tool = folder.parent / "tool"
+    make_repository(tool, versioned_files())
+    asked(tool, "tag", "v1.0")
+    write_files(tool, {"more.txt": ""})
+    commit(tool)
+    spec = desk.spec(f"tool @ git+file://{tool}@main")
+    lock = desk.lock(spec)
+    assert versions(lock) == ["1.0.post1"]
+    asked(tool, "tag", "-a", "v2.0", "-m", "later")
+    assert desk.lock(spec, lock) == lock
+    other = Desk(folder, desk.server, Store(tmp_path / "other"))
+    assert other.lock(spec, lock) == lock, "of the lock, whoever looks at the tags later"
+    assert versions(desk.lock(spec, lock, ResolveOptions(upgrade=True))) == ["2.0.post0"]
+    asked(tool, "tag", "--delete", "v2.0")
+    assert versions(desk.lock(spec, lock, ResolveOptions(upgrade=True))) == ["1.0.post1"]
+
+
+def test_two_commits_of_one_tree_have_their_own_versions(desk: Desk, folder: Path) -> None:
+    tool = folder.parent / "tool"
+    made = [make_repository(tool, versioned_files())]
+    asked(tool, "tag", "v1.0")
+    made += [commit(tool), commit(tool)]
+    locks = [desk.lock(desk.spec(f"tool @ git+file://{tool}@{item}")) for item in made]
+    assert [versions(lock) for lock in locks] == [["1.0.post0"], ["1.0.post1"], ["1.0.post2"]]
+    assert len({pin.artifact.sha256 for lock in locks for pin in lock.pip}) == 1
+
+
+def test_a_commit_on_no_branch_has_its_history_too(desk: Desk, folder: Path) -> None:
+    tool = folder.parent / "tool"
+    make_repository(tool, versioned_files())
+    asked(tool, "tag", "v1.0")
+    asked(tool, "checkout", "--quiet", "--detach")
+    made = commit(tool)
+    asked(tool, "checkout", "--quiet", "main")
+    assert versions(desk.lock(desk.spec(f"tool @ git+file://{tool}@{made}"))) == ["1.0.post1"]
+
+
+def test_a_version_that_only_history_gives_is_refused_when_it_is_locked(
+    desk: Desk, folder: Path
+) -> None:
+    tool = folder.parent / "tool"
+    make_repository(tool, versioned_files(listens=False))
+    asked(tool, "tag", "v1.0")
+    with pytest.raises(BuildError, match=r"its version, 1\.0\.post0, .* it is 0") as said:
+        desk.lock(desk.spec(f"tool @ git+file://{tool}@main"))
+    assert "name a release" in said.value.hint
 
 
 def add_submodule(repository: Path, path: str, url: str, made: str) -> None:

@@ -92,6 +92,30 @@ def write_files(folder: Path, files: Mapping[str, str]) -> Path:
     return folder
 
 
+def versioned_files(*, listens: bool = True) -> dict[str, str]:
+    """A project whose version is that of its newest tag and the commits since (git describe).
+
+    ``listens``: its backend takes the version it is told, as setuptools-scm does.
+    """
+    files = project_files()
+    told = 'os.environ.get("SETUPTOOLS_SCM_PRETEND_VERSION")' if listens else "None"
+    files["building/backend.py"] = BACKEND.replace(
+        'project.get("version") or',
+        f"{told} or _described() or",
+    ) + (
+        "import os, subprocess\n\n"
+        "def _described():\n"
+        '    words = ["git", "describe", "--tags", "--long", "--abbrev=40"]\n'
+        "    said = subprocess.run(words, capture_output=True, text=True).stdout.strip()\n"
+        '    tag, count, commit = said.rsplit("-", 2) if said else ("0", "0", "x")\n'
+        '    return f"{tag[1:]}.post{count}" if said else "0"\n'
+    )
+    files["pyproject.toml"] = files["pyproject.toml"].replace(
+        'version = "1.0"', 'dynamic = ["version"]'
+    )
+    return files
+
+
 def make_sdist(name: str, version: str, files: Mapping[str, str]) -> bytes:
     """An sdist with one folder at its top."""
     file = io.BytesIO()

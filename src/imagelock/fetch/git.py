@@ -153,6 +153,38 @@ class GitRepository:
         )  # fmt: skip
         return submodule_urls(done.stdout)
 
+    def tags(self) -> str:
+        """The tags and what each stands for, a line each; those known here without a network."""
+        if self._offline:
+            with self._locked():
+                self._make()
+                listed = self._git("-C", str(self._kept), "for-each-ref", "refs/tags",
+                                   "--format=%(objectname) %(refname)")  # fmt: skip
+        else:
+            listed = self._git("ls-remote", "--tags", "--", self._address)
+        lines = listed.decode("utf-8", "surrogateescape").replace("\t", " ").splitlines()
+        return "\n".join(sorted(line for line in lines if not line.endswith("^{}")))
+
+    def write_history(self, commit: str, folder: Path) -> None:
+        """Make a folder that holds a commit's files a work tree of it, with history and tags.
+
+        Nothing is copied: objects are read where the repository is kept.
+        """
+        with self._locked():
+            if not self._offline:
+                self._fetch_all(commit)
+            elif (self._kept / "shallow").exists() or not self._has(commit):
+                raise self._no_network()
+            tags = self._git("-C", str(self._kept), "for-each-ref", "refs/tags",
+                             "--format=create %(refname) %(objectname)")  # fmt: skip
+        self._git("init", "--quiet", "--template=", str(folder))
+        info = folder / ".git/objects/info"
+        info.mkdir(parents=True, exist_ok=True)
+        (info / "alternates").write_text(f"{self._kept / 'objects'}\n")
+        self._git("-C", str(folder), "update-ref", "--stdin", given=tags)
+        self._git("-C", str(folder), "update-ref", "--no-deref", "HEAD", commit)
+        self._git("-C", str(folder), "-c", "core.autocrlf=false", "reset", "--quiet")
+
     def _has(self, commit: str) -> bool:
         if not (self._kept / "HEAD").exists():
             return False
@@ -175,14 +207,18 @@ class GitRepository:
                 hint="was its branch rewritten? `imagelock lock` on the spec chooses anew",
             )
 
-    def _fetch_all(self) -> None:
+    def _fetch_all(self, commit: str = "") -> None:
+        """All branches and tags with their history, and that of a commit that is on none."""
         if self._offline:
             raise self._no_network()
         self._make()
         unshallow = ["--unshallow"] if (self._kept / "shallow").exists() else []
-        what = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-        self._git("-C", str(self._kept), "fetch", "--quiet", "--force", "--no-tags", *unshallow,
-                  "--", self._address, *what)  # fmt: skip
+        words = ("-C", str(self._kept), "fetch", "--quiet", "--force", "--prune", "--no-tags",
+                 *unshallow, "--", self._address, "+refs/heads/*:refs/heads/*",
+                 "+refs/tags/*:refs/tags/*")  # fmt: skip
+        # A server may refuse to give a commit by its id.
+        if not commit or self._run(*words, commit).returncode:
+            self._git(*words)
 
     def _abbreviated(self, ref: str) -> str:
         with self._locked():
@@ -203,8 +239,8 @@ class GitRepository:
     def _locked(self) -> AbstractContextManager[None]:
         return _locked(self._kept, fcntl.LOCK_EX)
 
-    def _git(self, *arguments: str) -> bytes:
-        done = self._run(*arguments)
+    def _git(self, *arguments: str, given: bytes = b"") -> bytes:
+        done = self._run(*arguments, given=given)
         if done.returncode == 0:
             return done.stdout
         said = done.stderr.decode("utf-8", "replace").strip()[-_TAIL:]
@@ -214,12 +250,12 @@ class GitRepository:
             hint="can `git ls-remote` read it here? Its own credentials are used, without a prompt",
         )
 
-    def _run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    def _run(self, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         command = ["git", *_SETTINGS, *arguments]
         try:
             return subprocess.run(
                 command,
-                stdin=subprocess.DEVNULL,
+                input=given,
                 capture_output=True,
                 env=_environment(),
                 check=False,

@@ -137,7 +137,9 @@ def archive_url(text: str) -> str:
 def _repository(text: str) -> str:
     address = text.removeprefix("git+")
     if is_local(address) and not address.startswith(("/", "-")):
-        _local_url(f"{address}/")
+        # A path down is written './path', the folder itself './'.
+        if address != "./":
+            _local_url(f"{address.removeprefix('./')}/")
     elif not re.fullmatch(_REPOSITORY, address):
         msg = "expected a git repository like 'git+https://host/path', without credentials"
         raise Wrong(msg)

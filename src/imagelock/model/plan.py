@@ -146,8 +146,8 @@ class SourceWheelStep(Step):
     """A wheel built of a source over the layers below the virtual environment, and unpacked.
 
     ``tools`` are exactly the wheels that it is built with, ``settings`` what its backend is told
-    (``KEY=VALUE``, in order). ``env`` is the spec's; ``secrets`` are mounted and in no key by
-    content.
+    (``KEY=VALUE``, in order). ``commit`` is that of a source out of a repository. ``env`` is the
+    spec's; ``secrets`` are mounted and in no key by content.
     """
 
     python: PythonPin
@@ -155,6 +155,7 @@ class SourceWheelStep(Step):
     pin: PipPin
     tools: tuple[PipBuildPin, ...]
     settings: tuple[str, ...] = ()
+    commit: str = ""
     env: tuple[tuple[str, str], ...] = ()
     secrets: tuple[Secret, ...] = ()
 

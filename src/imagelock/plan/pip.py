@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from imagelock.model.archives import archive_url, is_repository
 from imagelock.model.lock import Lock, PipPin, PythonPin, PythonProvider
 from imagelock.model.plan import AnyStep, SourceWheelStep, VenvStep, WheelsStep
 from imagelock.model.platform import Platform
@@ -76,6 +77,7 @@ def _source_step(
     )
     secrets = lock.roots.secrets
     settings = lock.roots.pip.settings_of(pin.name)
+    commit = _commit_of(lock, pin)
     return SourceWheelStep(
         title=f"pip: {pin.name} {pin.version}, built",
         key=step_key(
@@ -88,15 +90,23 @@ def _source_step(
             env=[list(pair) for pair in lock.roots.env],
             secrets=[[secret.id, secret.target] for secret in secrets],
             **({"settings": list(settings)} if settings else {}),
+            **({"commit": commit} if commit else {}),
         ),
         python=python,
         prefix=prefix,
         pin=pin,
         tools=tuple(tools),
         settings=settings,
+        commit=commit,
         env=lock.roots.env,
         secrets=secrets,
     )
+
+
+def _commit_of(lock: Lock, pin: PipPin) -> str:
+    """The commit of a source out of a repository; empty for all others."""
+    root = archive_url(pin.artifact.archive, lock.archives)
+    return pin.artifact.path.partition("/")[0] if is_repository(root) else ""
 
 
 def split_wheels(wheels: tuple[PipPin, ...]) -> tuple[tuple[PipPin, ...], tuple[PipPin, ...]]:

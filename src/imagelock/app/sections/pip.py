@@ -57,10 +57,14 @@ def open_indexes(
     context: Context,
     folder: Path | None,
     kept: Mapping[str, IndexFile] | None = None,
+    versions: Mapping[str, str] | None = None,
 ) -> SimpleIndexes:
-    """The indexes of a spec for some targets; ``kept`` are the files of URLs that stay."""
+    """The indexes of a spec for some targets.
+
+    ``kept`` are the files of URLs that stay, ``versions`` those of such sources, by their file's.
+    """
     direct = DirectFiles(store=context.store, http=context.http, folder=folder, kept=kept or {})
-    sources = PipSources(spec=spec, context=context, direct=direct)
+    sources = PipSources(spec=spec, context=context, direct=direct, versions=versions)
     return SimpleIndexes(
         context.store,
         context.http,
@@ -112,7 +116,10 @@ def pip_section(
     resolutions: dict[Platform, Resolution] = {}
     ordered = [targets[platform] for platform in sorted(targets)]
     kept = kept_files(spec, previous, options)
-    indexes = open_indexes(spec, ordered, context=context, folder=folder, kept=kept)
+    versions = _versions(kept.values(), previous)
+    indexes = open_indexes(
+        spec, ordered, context=context, folder=folder, kept=kept, versions=versions
+    )
     builds: dict[Platform, list[tuple[PipName, Resolution]]] = {}
     with (
         without_collection(),
@@ -134,7 +141,12 @@ def pip_section(
                 builds[platform] = _build_requirements(
                     resolutions[platform],
                     pip_policy(spec, platform, context.now, options, previous),
-                    PipSources(spec=spec, context=context, direct=index.direct_files),
+                    PipSources(
+                        spec=spec,
+                        context=context,
+                        direct=index.direct_files,
+                        versions=versions,
+                    ),
                     index=index,
                     preferred=partial(_preferred_for_build, previous, platform, options),
                 )
@@ -215,6 +227,15 @@ def kept_files(
         for pin in previous.pip
         if pin.name in urls and not options.may_move(pin.name)
     }
+
+
+def _versions(kept: Iterable[IndexFile], previous: Lock | None) -> dict[str, str]:
+    """The locked versions of files that stay, by URL."""
+    if previous is None:
+        return {}
+    urls = {file.url for file in kept}
+    locked = ((artifact_url(pin.artifact, previous.archives), pin) for pin in previous.pip)
+    return {url: pin.version for url, pin in locked if url in urls}
 
 
 def _build_requirements(

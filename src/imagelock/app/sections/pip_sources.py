@@ -10,16 +10,17 @@ import contextlib
 import platform as host
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from imagelock.app.context import Context
+from imagelock.fetch.git import GitRepository
 from imagelock.fetch.pypi.direct import DirectFiles
 from imagelock.fetch.pypi.source import is_sdist, project_table, static_metadata, subfolder
 from imagelock.model.archives import is_local, is_repository, local_path, repository_parts
 from imagelock.model.cutoff import cutoff
-from imagelock.model.errors import ImagelockError, IntegrityError, UsageError
+from imagelock.model.errors import BuildError, ImagelockError, IntegrityError, UsageError
 from imagelock.model.names import PipName
 from imagelock.model.platform import KNOWN_PLATFORMS
 from imagelock.model.python import PythonTarget
@@ -28,10 +29,11 @@ from imagelock.resolve.pip.metadata import parse_metadata
 from imagelock.resolve.pip.policy import Policy
 from imagelock.resolve.pip.ports import CoreMetadata, IndexFile
 from imagelock.resolve.pip.requirements import parse
+from imagelock.resolve.pip.requirements import version as version_of
 from imagelock.resolve.pip.resolution import resolve
 
 if TYPE_CHECKING:
-    from imagelock.build.sources.host import BuildSystem, HostWheel
+    from imagelock.build.sources.host import BuildSystem, HostBuild, HostWheel
 
 _REQUIREMENTS: Final = "pip-source-requirements-1"
 _METADATA: Final = "pip-source-metadata-1"
@@ -50,10 +52,20 @@ def build_errors(name: PipName) -> Iterator[None]:
 class PipSources:
     """Describes the sources of one spec; callable from any thread."""
 
-    def __init__(self, *, spec: PipSpec, context: Context, direct: DirectFiles) -> None:
+    def __init__(
+        self,
+        *,
+        spec: PipSpec,
+        context: Context,
+        direct: DirectFiles,
+        versions: Mapping[str, str] | None = None,
+    ) -> None:
+        """``versions`` are the locked ones of sources that stay as they are, by URL."""
         self._spec = spec
         self._context = context
         self._direct = direct
+        self._versions = versions or {}
+        self._tags: dict[str, str] = {}
 
     def metadata(self, file: IndexFile) -> CoreMetadata:
         """A source's metadata: static, or what its build backend says it will be.
@@ -85,6 +97,7 @@ class PipSources:
         from imagelock.build.sources.host import build_system, host_build
 
         path = self._direct.at_hand(file)
+        version = self._version(file)
         try:
             system = build_system(project_table(path, file), file.url)
         except ValueError as error:
@@ -102,20 +115,54 @@ class PipSources:
             ) as build,
         ):
             build.install(self._wheels(system, (), file))
+            if is_repository(file.url):
+                self._place(build, file, version)
             asked = build.requirements()
             store = self._context.store
             if metadata:
                 if asked:
                     build.install(self._wheels(system, asked, file))
-                try:
-                    found = parse_metadata(build.metadata())
-                except ValueError as error:
-                    raise IntegrityError(
-                        f"has no readable metadata: {error}", where=file.url
-                    ) from error
+                found = _metadata(build, file)
+                if is_repository(file.url) and not version:
+                    found = _repeated(build, file, found)
                 store.keep_record(_METADATA, self._key(file), asdict(found))
             needed = sorted({*system.requires, *asked})
             store.keep_record(_REQUIREMENTS, self._key(file), needed)
+
+    def _version(self, file: IndexFile) -> str:
+        """The version of a commit's source that is known before its backend is asked."""
+        if not is_repository(file.url):
+            return ""
+        found = static_metadata(self._context.store, file)
+        return found.version if found is not None else self._versions.get(file.url, "")
+
+    def _repository(self, file: IndexFile) -> GitRepository:
+        return GitRepository(
+            repository_parts(file.url)[0],
+            store=self._context.store,
+            folder=self._direct.folder,
+            offline=self._context.http.offline,
+        )
+
+    def _place(self, build: HostBuild, file: IndexFile, version: str) -> None:
+        """Tell the build a commit's version, or give it the history that it may come from."""
+        commit = repository_parts(file.url)[1]
+        if version:
+            build.pretend(version, commit)
+        else:
+            repository = self._repository(file)
+            build.with_history(lambda folder: repository.write_history(commit, folder))
+
+    def _history(self, file: IndexFile) -> str:
+        """What an answer about a source hangs on beside its files: of a repository, its history."""
+        if not is_repository(file.url):
+            return ""
+        version = self._version(file)
+        if version:
+            return f"\0{version}"
+        if file.url not in self._tags:
+            self._tags[file.url] = self._repository(file).tags()
+        return f"\0{repository_parts(file.url)[1]}\0{self._tags[file.url]}"
 
     def _settings(self, file: IndexFile) -> tuple[str, ...]:
         """What the spec has the source's backend told."""
@@ -139,8 +186,8 @@ class PipSources:
 
         python = f"{sys.implementation.name} {sys.version_info[0]}.{sys.version_info[1]}"
         told = "".join(f"\0{setting}" for setting in self._settings(file))
-        text = f"{file.sha256}\0{subfolder(file)}\0{python}{told}"
-        return hashlib.sha256(text.encode()).hexdigest()
+        text = f"{file.sha256}\0{subfolder(file)}\0{python}{told}{self._history(file)}"
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
     def _wheels(self, system: BuildSystem, more: Iterable[str], file: IndexFile) -> list[HostWheel]:
         """The wheels of the build environment for this machine's own Python."""
@@ -190,6 +237,35 @@ def host_target() -> PythonTarget:
         libc=f"{family} {version}" if family == "glibc" else "musl 1.2",
         implementation=sys.implementation.name,
     )
+
+
+def _metadata(build: HostBuild, file: IndexFile) -> CoreMetadata:
+    try:
+        return parse_metadata(build.metadata())
+    except ValueError as error:
+        raise IntegrityError(f"has no readable metadata: {error}", where=file.url) from error
+
+
+def _repeated(build: HostBuild, file: IndexFile, found: CoreMetadata) -> CoreMetadata:
+    """The metadata again, as the image's build will make it: without the history.
+
+    BuildError where the backend does not listen to the version that it is told.
+    """
+    build.pretend(found.version, repository_parts(file.url)[1])
+    try:
+        again = _metadata(build, file)
+        same = version_of(again.version) == version_of(found.version)
+        reason = f"without it, it is {again.version}"
+    except BuildError as error:
+        same, reason = False, error.message
+    if not same:
+        raise BuildError(
+            f"its version, {found.version}, comes from the repository's history, and its build"
+            f" backend gives it in no other way: {reason}",
+            where=file.url,
+            hint="name a release that is on an index, or put a wheel of it there",
+        )
+    return again
 
 
 def _place_of(url: str) -> str:

@@ -7,6 +7,7 @@ with an environment of fixed variables, and without a network where the kernel l
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from imagelock.build.sources.history import ARCHIVAL, archival_text, version_variables
 from imagelock.build.sources.unpack import source_entries, write_entries
 from imagelock.layers.scheme import Scheme
 from imagelock.layers.wheel import Wheel
@@ -106,6 +108,19 @@ class HostBuild:
         self._source = folder / "source" / subfolder
         self._where = where
         self._told = backend_settings(settings) or None
+        self._variables: dict[str, str] = {}
+
+    def with_history(self, write: Callable[[Path], None]) -> None:
+        """Make the tree one of its repository; ``write`` is given its folder."""
+        write(self._folder / "source")
+
+    def pretend(self, version: str, commit: str) -> None:
+        """Take the history away, and tell the version instead, as the image's build does."""
+        shutil.rmtree(self._folder / "source/.git", ignore_errors=True)
+        archival = self._folder / "source" / ARCHIVAL
+        archival.unlink(missing_ok=True)
+        archival.write_text(archival_text(commit))
+        self._variables = version_variables(version)
 
     def install(self, wheels: Sequence[HostWheel]) -> None:
         """Put wheels into the environment."""
@@ -131,8 +146,7 @@ class HostBuild:
 
     def metadata(self) -> bytes:
         """The METADATA that a wheel of this source would have."""
-        target = self._folder / "metadata"
-        target.mkdir()
+        target = Path(tempfile.mkdtemp(prefix="metadata-", dir=self._folder))
         hooks = self._hooks()
         name = str(
             self._said(lambda: hooks.prepare_metadata_for_build_wheel(str(target), self._told))
@@ -209,6 +223,7 @@ class HostBuild:
             "PYTHONNOUSERSITE": "1",
             "PIP_NO_INDEX": "1",
             "SOURCE_DATE_EPOCH": "315532800",
+            **self._variables,
         }
 
 

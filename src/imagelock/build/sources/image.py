@@ -19,6 +19,7 @@ from imagelock.build.oci.sandbox import PATH, Sandbox, Work
 from imagelock.build.oci.secrets import Secrets, open_secrets
 from imagelock.build.oci.trees import Trees
 from imagelock.build.sources.agree import Agreement
+from imagelock.build.sources.history import ARCHIVAL, archival_text, version_variables
 from imagelock.build.sources.host import BuildSystem, backend_settings, build_system
 from imagelock.build.sources.normal import normal_wheel
 from imagelock.build.sources.unpack import source_entries
@@ -164,7 +165,9 @@ class SourceBuilder:
             "PYTHONNOUSERSITE": "1",
             "PIP_NO_INDEX": "1",
             "SOURCE_DATE_EPOCH": str(epoch),
+            **(version_variables(step.pin.version) if step.commit else {}),
         }
+        archival = (f"{_SOURCE}/{ARCHIVAL}", 0o644, archival_text(step.commit))
         told = json.dumps(backend_settings(step.settings))
         program = (
             *(f"{_ENVIRONMENT}/bin/python", f"/{ROOT}/inside.py"),
@@ -178,6 +181,7 @@ class SourceBuilder:
             files=(
                 (f"/{ROOT}/inside.py", 0o644, _INSIDE.read_text(encoding="utf-8")),
                 *((f"/{ROOT}/{name}/.keep", 0o644, "") for name in ("home", "tmp", "wheels")),
+                *((archival,) if step.commit else ()),
             ),
             binds=secrets.binds,
         )
