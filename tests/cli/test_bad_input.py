@@ -181,3 +181,17 @@ def test_an_interrupt_is_exit_130(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert done.returncode == 130
     assert b"Traceback" not in done.stderr
+
+
+def test_an_interrupt_while_the_program_loads_is_one_too() -> None:
+    script = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'imagelock.cli.parser': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from imagelock.cli import main\n"
+        "sys.exit(main(['tag', 'a.lock']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (130, b"")
