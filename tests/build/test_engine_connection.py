@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -144,6 +145,24 @@ def test_no_engine(tmp_path: Path) -> None:
     assert caught.value.exit_code == 4
     assert str(tmp_path) in caught.value.where
     assert "DOCKER_HOST" in caught.value.hint
+
+
+def sockets() -> set[str]:
+    """The sockets that this process has open."""
+    found = set()
+    for path in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.add(str(path.readlink()))
+    return {name for name in found if name.startswith("socket:")}
+
+
+def test_a_stream_nobody_reads_on_is_closed_with_the_connection(reachable: Reachable) -> None:
+    before = sockets()
+    with connected(environment={"DOCKER_HOST": reachable.engine.host}) as engine:
+        events = engine.client.events(decode=True)
+        assert sockets() - before
+    assert sockets() <= before
+    del events
 
 
 def test_something_else_than_an_engine(tmp_path: Path) -> None:

@@ -105,12 +105,26 @@ def _client(endpoint: Endpoint, address: str) -> APIClient:
         """The SDK's client, but deaf to the environment.
 
         requests would send a local address to HTTP_PROXY, let REQUESTS_CA_BUNDLE replace the
-        engine's own authority, and answer with passwords of ~/.netrc.
+        engine's own authority, and answer with passwords of ~/.netrc. An answer that is not read
+        to its end is closed with the client, which the SDK's leaves to the garbage collector.
         """
+
+        def __init__(self, **options: Any) -> None:  # noqa: ANN401 - the SDK's own
+            self._streams: list[Any] = []
+            super().__init__(**options)
 
         def request(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - requests' own
             self.trust_env = False
-            return super().request(*arguments, **options)
+            answer = super().request(*arguments, **options)
+            if options.get("stream"):
+                self._streams.append(answer)
+            return answer
+
+        def close(self) -> None:
+            for stream in self._streams:
+                stream.close()
+            self._streams.clear()
+            super().close()
 
     return Direct(
         base_url=address,
