@@ -44,12 +44,16 @@ def locate(path: str, *, lock: str | None = None) -> Located:
 
 def load_spec(path: Path) -> Spec:
     """Read a spec and the requirements files it names. SpecError lists every problem."""
+    return spec_of(read_file(path, "spec", hint="run `imagelock init` to write a first spec"), path)
+
+
+def spec_of(data: bytes, path: Path) -> Spec:
+    """The spec that these bytes are at a path. SpecError lists every problem."""
     folder = path.parent
 
     def read_beside(relative: str) -> bytes:
         return (folder / relative).read_bytes()
 
-    data = read_file(path, "spec", hint="run `imagelock init` to write a first spec")
     return parse_spec(data, source=str(path), read_file=read_beside, files=SpecFiles(folder))
 
 

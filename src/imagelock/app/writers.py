@@ -1,6 +1,6 @@
-"""One writer at a time for a lock: whoever reads it, decides and writes it, in any process.
+"""One writer at a time for a lock or a spec: whoever reads, decides and writes it, in any process.
 
-Readers need no turn: a lock is replaced by rename.
+Readers need no turn: the file is replaced by rename.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ FOLDER: Final = "writers"
 
 @contextmanager
 def only_writer(path: Path, context: Context) -> Iterator[None]:
-    """The lock at ``path`` for us alone; the store stays as it is meanwhile.
+    """The file at ``path`` for us alone; the store stays as it is meanwhile.
 
     It waits for other threads and processes with the same store, and is no call to make twice
-    for one lock. The kernel lets go when a process dies.
+    for one file. The kernel lets go when a process dies.
     """
     store = context.store
     name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
