@@ -19,12 +19,12 @@ from imagelock.layers.entries import EARLIEST, Entry, Kind, is_bomb, relative_pa
 from imagelock.layers.record import RecordLine, checked, line_of, read_record, write_record
 from imagelock.layers.scheme import Scheme
 from imagelock.layers.scripts import entry_point_scripts, fixed_shebang
+from imagelock.layers.zipped import member_chunks
 from imagelock.model.errors import IntegrityError
 from imagelock.model.names import PipName, pip_name
 
 INSTALLER: Final = b"imagelock\n"
 
-_CHUNK: Final = 1 << 18
 _TAG: Final = re.compile(r"\w+-\w+-\w+", re.ASCII)
 _SIGNATURES: Final = ("RECORD.jws", "RECORD.p7s")
 """They sign the wheel's RECORD, which is not the installed one."""
@@ -48,6 +48,7 @@ class Wheel:
     def __init__(self, file: IO[bytes], *, name: PipName, where: str, archive_size: int) -> None:
         self.where = where
         self.name = name
+        self._file = file
         try:
             self._zip = zipfile.ZipFile(file)
             self._members = self._checked_members(archive_size)
@@ -229,14 +230,7 @@ class Wheel:
             return file.read(8)
 
     def _read(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
-        try:
-            with self._zip.open(info) as file:
-                while chunk := file.read(_CHUNK):
-                    yield chunk
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error) as error:
-            raise IntegrityError(
-                f"{info.filename!r} cannot be read: {error}", where=self.where
-            ) from error
+        return member_chunks(self._zip, self._file, info, where=self.where)
 
 
 def _lazily(

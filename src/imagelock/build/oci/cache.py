@@ -21,7 +21,7 @@ from imagelock.model.image import LAYER_GZIP, LAYER_TAR, LAYER_ZSTD, BuiltLayer,
 from imagelock.model.names import Digest, Sha256, digest, digest_of, hash_of
 from imagelock.ports import NoProgress, Progress
 
-PACKER: Final = 6
+PACKER: Final = 7
 """Raised with every change of a produced byte, so that no layer made before it is taken for one
 made after it. A change after the first release is a new recipe as well."""
 
@@ -149,7 +149,7 @@ class LayerCache:
         sizes = [0, 0]
 
         def counted() -> Iterator[bytes]:
-            for block in fixed_blocks(tar, _BLOCK):
+            for block in fixed_blocks(tar, _BLOCK, keep=True):
                 plain.update(block)
                 sizes[0] += len(block)
                 if tee is not None:
