@@ -16,6 +16,7 @@ from imagelock.model.errors import IntegrityError
 from imagelock.model.names import DebName, deb_name
 
 _MAGIC: Final = b"!<arch>\n"
+_XZ_INPUT: Final = 1 << 18
 _LARGEST_CONTROL: Final = 64 << 20
 _DAMAGED: Final = (lzma.LZMAError, EOFError, zlib.error, gzip.BadGzipFile, OSError)
 
@@ -108,11 +109,18 @@ class Deb:
             raise broken("the Architecture field is malformed", self.where)
         return DebControl(fields=fields, members=members, epoch=epoch)
 
-    def data(self) -> Iterator[Entry]:
-        """The files of the package in archive order, safe to put below a root."""
+    def data_tar(self) -> Readable:
+        """The bytes of the data member, decompressed."""
+        return self._opened("data.tar")
+
+    def data(self, tar: Readable | None = None) -> Iterator[Entry]:
+        """The files of the package in archive order, safe to put below a root.
+
+        ``tar`` gives what :meth:`data_tar` does, for who reads it elsewhere.
+        """
         total = 0
         files: set[str] = set()
-        for entry in self._tar("data.tar"):
+        for entry in self._tar("data.tar", tar):
             total += entry.size
             if is_bomb(total, self._size):
                 raise unsafe(entry.path, f"makes it unpack to {total} bytes", where=self.where)
@@ -130,23 +138,59 @@ class Deb:
                 raise unsafe(entry.path, "has a name with a meaning elsewhere", where=self.where)
             yield entry
 
-    def _tar(self, stem: str) -> Iterator[Entry]:
+    def _opened(self, stem: str) -> Readable:
         names = [name for name in self._parts if name == stem or name.startswith(stem + ".")]
         if len(names) != 1:
             raise broken(f"expected one {stem}, found {len(names)}", self.where)
-        stream = _decompressed(self._part(names[0]), names[0].removeprefix(stem), self.where)
+        return _decompressed(self._part(names[0]), names[0].removeprefix(stem), self.where)
+
+    def _tar(self, stem: str, stream: Readable | None = None) -> Iterator[Entry]:
         try:
-            yield from read_tar(stream, where=self.where)
+            yield from read_tar(stream or self._opened(stem), where=self.where)
         except _DAMAGED as error:
-            raise broken(f"{names[0]} cannot be read: {error}", self.where) from error
+            raise broken(f"{stem} cannot be read: {error}", self.where) from error
         except Exception as error:
             if type(error).__module__.startswith("zstandard"):
-                raise broken(f"{names[0]} cannot be read: {error}", self.where) from error
+                raise broken(f"{stem} cannot be read: {error}", self.where) from error
             raise
 
     def _part(self, name: str) -> _Slice:
         offset, size = self._parts[name]
         return _Slice(self._file, offset, size)
+
+
+class _Xz:
+    """Streams of xz or lzma that follow each other, in pieces large enough for threads.
+
+    lzma.LZMAFile decodes 8 KiB at a time, and each time waits for the interpreter.
+    """
+
+    def __init__(self, raw: _Slice) -> None:
+        self._raw = raw
+        self._stream: lzma.LZMADecompressor | None = None
+        self._input = b""
+
+    def read(self, size: int, /) -> bytes:
+        while True:
+            if self._stream is None:
+                # Between streams there may be zeros (the .xz file format, 2.2).
+                self._input = self._input.lstrip(b"\0") or self._raw.read(_XZ_INPUT)
+                if not self._input:
+                    return b""
+                if not self._input.strip(b"\0"):
+                    continue
+                self._stream = lzma.LZMADecompressor()
+            elif self._stream.needs_input and not self._input:
+                self._input = self._raw.read(_XZ_INPUT)
+                if not self._input:
+                    raise EOFError("the compressed data is cut short")
+            data = self._stream.decompress(self._input, size)
+            self._input = b""
+            if self._stream.eof:
+                self._input = self._stream.unused_data
+                self._stream = None
+            if data:
+                return data
 
 
 class _Slice:
@@ -213,7 +257,7 @@ def _decompressed(part: _Slice, suffix: str, where: str) -> Readable:
         case ".gz":
             readable = gzip.GzipFile(fileobj=raw, mode="rb")
         case ".xz" | ".lzma":
-            readable = lzma.LZMAFile(raw)  # noqa: SIM115 — closed with the .deb under it
+            readable = _Xz(raw)
         case ".bz2":
             readable = bz2.BZ2File(raw)
         case ".zst":

@@ -15,6 +15,7 @@ from imagelock.layers.deb import Deb, DebControl
 from imagelock.layers.dpkg import info_members
 from imagelock.layers.dpkg_filter import PathFilter
 from imagelock.layers.entries import Entry, Kind, parents, safe_path, unsafe
+from imagelock.layers.untar import Readable
 
 MERGED_USR: Final = (("bin", "usr/bin"), ("lib", "usr/lib"), ("sbin", "usr/sbin"))
 """The aliases of a merged-/usr root (the file hierarchy since Debian 12)."""
@@ -56,6 +57,8 @@ def merged_usr(debian_architecture: str) -> tuple[tuple[str, str], ...]:
 class Merge:
     """The members of the merged packages, none newer than when its package was packed.
 
+    ``tars`` are the packages' data members, if something reads them (:meth:`Deb.data_tar`).
+
     Known once all are read: ``conffiles`` holds the md5 of each conffile by package index and
     absolute path, ``paths`` the absolute paths each package has (both as it spells them), and
     ``skipped`` those of them that were left out.
@@ -67,8 +70,10 @@ class Merge:
         below: Below,
         *,
         first: Iterable[Entry] = (),
+        tars: Sequence[Readable] | None = None,
     ) -> None:
         self._packages = packages
+        self._tars: Sequence[Readable | None] = tars or [None] * len(packages)
         self._below = below
         self._first = tuple(first)
         self._made = {entry.path: entry for entry in self._first if entry.kind is Kind.SYMLINK}
@@ -85,7 +90,7 @@ class Merge:
             wanted = set(control.conffiles())
             sums: dict[str, str] = {}
             keep_sums = "md5sums" not in control.members
-            for member in deb.data():
+            for member in deb.data(self._tars[index]):
                 if not member.path:
                     continue
                 spelled = "/" + member.path

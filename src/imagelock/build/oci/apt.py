@@ -11,15 +11,17 @@ before; dpkg then unpacks those with a preinst once more over their own files.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Final
 
-from imagelock.build.oci.cache import CachedLayer, LayerCache
+from imagelock.build.oci.ahead import read_ahead
+from imagelock.build.oci.cache import CachedLayer, LayerCache, SpooledTar
 from imagelock.build.oci.database import Database, read_below
 from imagelock.build.oci.sandbox import PATH, Bind, Sandbox, Work
-from imagelock.build.oci.trees import Trees
+from imagelock.build.oci.trees import Trees, tree_name
 from imagelock.layers.deb import Deb, DebControl, refuse_other
 from imagelock.layers.entries import EARLIEST, Entry, Kind, Layer, sort_key
 from imagelock.layers.merge import Below, Merge, NeedsDpkg, merged_usr
@@ -93,12 +95,35 @@ class AptBuilder:
             database, under = read_below(self.sandbox.survey(lower) if lower else {})
             if step.bootstrap:
                 under = Below(links=dict(merged_usr(self.platform.debian_architecture)))
-            data, split = self._merged(
-                step, packages, under=under, database=database, below=below, epoch=epoch
+            tar, split = self._merged(
+                step, packages, under=under, database=database, epoch=epoch, stack=stack
             )
-        database.mark(p.control for p in packages if not wanted_by_name(p.pin))
-        work = Work(
-            lower=lower + self.trees.names((data.layer,)),
+            # Packing it keeps other cores busy while dpkg runs on one.
+            packing = stack.enter_context(ThreadPoolExecutor(1)).submit(
+                self.cache.make_spooled,
+                self._key("data", step, below),
+                _title(step, "files"),
+                tar,
+                epoch,
+            )
+            database.mark(p.control for p in packages if not wanted_by_name(p.pin))
+            lower += (tree_name(tar.diff_id),)
+            work = self._work(step, split, lower=lower, database=database, epoch=epoch)
+            configured = self._configured(step, work, below, epoch)
+            return packing.result(), configured
+
+    def _work(
+        self,
+        step: AptStep,
+        split: _Split,
+        *,
+        lower: tuple[str, ...],
+        database: Database,
+        epoch: int,
+    ) -> Work:
+        """What dpkg has to do over the merged packages."""
+        return Work(
+            lower=lower,
             commands=tuple(_commands(step, split)),
             env=environment(epoch),
             files=(
@@ -110,7 +135,6 @@ class AptBuilder:
             remove=(_POLICY,),
             binds=(Bind(source=self.cache.store.root / "sha256", target=f"{_DEBS}/store"),),
         )
-        return data, self._configured(step, work, below, epoch)
 
     def _merged(
         self,
@@ -119,21 +143,17 @@ class AptBuilder:
         *,
         under: Below,
         database: Database,
-        below: tuple[BuiltLayer, ...],
         epoch: int,
-    ) -> tuple[CachedLayer, _Split]:
-        """The layer of what can be merged; a package that cannot is left to dpkg."""
+        stack: ExitStack,
+    ) -> tuple[SpooledTar, _Split]:
+        """The tar of what can be merged; a package that cannot is left to dpkg.
+
+        Its tree is in the sandbox; its file lives as long as the ``stack``.
+        """
         split = _first_split(step, packages, database)
         while True:
-            parts = [(p.deb, p.control) for p in split.merged]
-            merge = Merge(parts, under, first=_first_entries(step, self.platform, epoch))
-            layer = Layer(entries=merge.entries(), epoch=epoch)
-            title = _title(step, "files")
             try:
-                with self.trees.received(title) as tree:
-                    key = self._key("data", step, below)
-                    data = self.cache.make(key, title, layer, tee=tree.write)
-                    tree.keep(data.layer.diff_id)
+                tar, merge = self._spooled(step, split, under=under, epoch=epoch, stack=stack)
             except NeedsDpkg as signal:
                 if signal.index < 0 or step.bootstrap:
                     raise BuildError(f"cannot be merged: {signal}", where=step.title) from signal
@@ -147,12 +167,28 @@ class AptBuilder:
             ready = [item for item in waiting if item[0] not in split.unpacked]
             if step.bootstrap:
                 database.add((p.control, sums, paths) for p, sums, paths, _ in ready)
-                return data, split
+                return tar, split
             # Until its package is configured, a conffile waits under another name (Policy 10.7):
             # scripts that run every file of a folder must not find it.
             database.add(_waiting(*item) for item in ready)
             hidden = tuple(path for _, sums, _, _ in ready for path in sorted(sums))
-            return data, replace(split, conffiles=hidden)
+            return tar, replace(split, conffiles=hidden)
+
+    def _spooled(
+        self, step: AptStep, split: _Split, *, under: Below, epoch: int, stack: ExitStack
+    ) -> tuple[SpooledTar, Merge]:
+        parts = [(p.deb, p.control) for p in split.merged]
+        title = _title(step, "files")
+        with (
+            read_ahead([p.deb.data_tar for p in split.merged]) as tars,
+            self.trees.received(title) as tree,
+        ):
+            first = _first_entries(step, self.platform, epoch)
+            merge = Merge(parts, under, first=first, tars=tars)
+            layer = Layer(entries=merge.entries(), epoch=epoch)
+            tar = stack.enter_context(self.cache.spooled(title, layer, tree.write))
+            tree.keep(tar.diff_id)
+        return tar, merge
 
     def _configured(
         self, step: AptStep, work: Work, below: tuple[BuiltLayer, ...], epoch: int

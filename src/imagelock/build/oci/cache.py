@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import IO, Final, Protocol
 
-from imagelock.fetch.store import Store, disk_errors
+from imagelock.fetch.store import Store, disk_errors, file_chunks
 from imagelock.layers.entries import Layer
 from imagelock.layers.gzip import Compression, compressed, fixed_blocks
 from imagelock.layers.tar import tar_chunks
@@ -50,6 +52,14 @@ class CachedLayer:
     epoch: int
     empty: bool
     notes: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpooledTar:
+    """A layer's tar in a file, read from its begin, and the digest of its bytes."""
+
+    file: IO[bytes]
+    diff_id: Digest
 
 
 class SharedLayers(Protocol):
@@ -122,14 +132,37 @@ class LayerCache:
         layer: Layer,
         *,
         notes: Callable[[], tuple[int, dict[str, object]]] | None = None,
-        tee: Tee | None = None,
     ) -> CachedLayer:
         """Pack a layer into the store. ``notes`` gives epoch and notes once all is read."""
 
         def known() -> tuple[int, dict[str, object]]:
             return notes() if notes else (layer.epoch, {})
 
-        return self.make_from_tar(key, title, tar_chunks(layer.entries), known, tee=tee)
+        return self.make_from_tar(key, title, tar_chunks(layer.entries), known)
+
+    @contextmanager
+    def spooled(self, title: str, layer: Layer, tee: Tee) -> Iterator[SpooledTar]:
+        """A layer's tar, written to a file without a name, to be packed later.
+
+        ``tee`` is given its bytes as well.
+        """
+        folder = self.store.root / "tmp"
+        state = hashlib.sha256()
+        with ExitStack() as stack:
+            with disk_errors(str(self.store.root)), self.progress.task(title) as task:
+                folder.mkdir(parents=True, exist_ok=True)
+                file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+                for block in fixed_blocks(tar_chunks(layer.entries), _BLOCK):
+                    state.update(block)
+                    tee(block)
+                    file.write(block)
+                    task.advance(len(block))
+                file.seek(0)
+            yield SpooledTar(file=file, diff_id=digest_of(Sha256(state.hexdigest())))
+
+    def make_spooled(self, key: str, title: str, tar: SpooledTar, epoch: int) -> CachedLayer:
+        """Pack a tar that was spooled."""
+        return self.make_from_tar(key, title, file_chunks(tar.file), lambda: (epoch, {}))
 
     def make_from_tar(
         self,
@@ -137,13 +170,8 @@ class LayerCache:
         title: str,
         tar: Iterable[bytes],
         known: Callable[[], tuple[int, dict[str, object]]],
-        *,
-        tee: Tee | None = None,
     ) -> CachedLayer:
-        """Pack the bytes of a tar into the store, and remember them under the key.
-
-        ``tee`` is given the bytes of the tar as well.
-        """
+        """Pack the bytes of a tar into the store, and remember them under the key."""
         plain = hashlib.sha256()
         packed = hashlib.sha256()
         sizes = [0, 0]
@@ -152,8 +180,6 @@ class LayerCache:
             for block in fixed_blocks(tar, _BLOCK, keep=True):
                 plain.update(block)
                 sizes[0] += len(block)
-                if tee is not None:
-                    tee(block)
                 task.advance(len(block))
                 yield block
 
