@@ -3,8 +3,9 @@
 1. What can be merged is merged without running anything (:mod:`imagelock.layers.merge`).
 2. In a sandbox over it, dpkg unpacks what must run a preinst first, and configures everything.
 
-A package goes to dpkg itself when it has a preinst, replaces one below, or owns a path that is
-diverted, overridden or another's. A bootstrapped root is merged whole, since nothing could run
+A package goes to dpkg itself when it has a preinst (but for large ones that are found to do
+nothing, :mod:`imagelock.build.oci.preinst`), replaces one below, or owns a path that is diverted,
+overridden or another's. A bootstrapped root is merged whole, since nothing could run
 before; dpkg then unpacks those with a preinst once more over their own files.
 """
 
@@ -20,6 +21,7 @@ from typing import IO, Final
 from imagelock.build.oci.ahead import read_ahead
 from imagelock.build.oci.cache import CachedLayer, LayerCache, SpooledTar
 from imagelock.build.oci.database import Database, read_below
+from imagelock.build.oci.preinst import quiet_preinsts
 from imagelock.build.oci.sandbox import PATH, Bind, Sandbox, Work
 from imagelock.build.oci.trees import Trees, tree_name
 from imagelock.layers.deb import Deb, DebControl, refuse_other
@@ -39,6 +41,9 @@ _POLICY: Final = "/usr/sbin/policy-rc.d"
 _DPKG: Final = ("dpkg", "--log=/dev/null", "--force-unsafe-io", "--force-confold")
 _NEW: Final = "newconffile"
 """What dpkg's status has in place of a hash until a conffile is installed."""
+
+_LARGE: Final = 4 << 20
+"""Bytes of a .deb from which on it is worth a sandbox to find out what its preinst does."""
 
 _TAIL: Final = 3000
 
@@ -95,8 +100,9 @@ class AptBuilder:
             database, under = read_below(self.sandbox.survey(lower) if lower else {})
             if step.bootstrap:
                 under = Below(links=dict(merged_usr(self.platform.debian_architecture)))
+            split = self._first_split(step, packages, lower=lower, database=database, epoch=epoch)
             tar, split = self._merged(
-                step, packages, under=under, database=database, epoch=epoch, stack=stack
+                step, split, under=under, database=database, epoch=epoch, stack=stack
             )
             # Packing it keeps other cores busy while dpkg runs on one.
             packing = stack.enter_context(ThreadPoolExecutor(1)).submit(
@@ -136,10 +142,37 @@ class AptBuilder:
             binds=(Bind(source=self.cache.store.root / "sha256", target=f"{_DEBS}/store"),),
         )
 
-    def _merged(
+    def _first_split(
         self,
         step: AptStep,
         packages: tuple[_Package, ...],
+        *,
+        lower: tuple[str, ...],
+        database: Database,
+        epoch: int,
+    ) -> _Split:
+        """Who is merged, before it is known what they hold."""
+        if step.bootstrap:
+            return _Split(merged=packages, unpacked=tuple(p for p in packages if p.has_preinst))
+        by_dpkg = [p for p in packages if p.has_preinst or database.has(p.control)]
+        large = [
+            p.control
+            for p in by_dpkg
+            if p.pin.artifact.size >= _LARGE and not database.has(p.control)
+        ]
+        quiet = quiet_preinsts(
+            large, sandbox=self.sandbox, lower=lower, dpkg=_DPKG, env=environment(epoch)
+        )
+        merged = {id(control) for control in quiet}
+        by_dpkg = [p for p in by_dpkg if id(p.control) not in merged]
+        return _Split(
+            merged=tuple(p for p in packages if p not in by_dpkg), unpacked=tuple(by_dpkg)
+        )
+
+    def _merged(
+        self,
+        step: AptStep,
+        split: _Split,
         *,
         under: Below,
         database: Database,
@@ -150,7 +183,6 @@ class AptBuilder:
 
         Its tree is in the sandbox; its file lives as long as the ``stack``.
         """
-        split = _first_split(step, packages, database)
         while True:
             try:
                 tar, merge = self._spooled(step, split, under=under, epoch=epoch, stack=stack)
@@ -262,13 +294,6 @@ def _opened(pin: AptPin, file: IO[bytes]) -> _Package:
     control = deb.control()
     refuse_other(control, name=pin.name, version=pin.version, where=where)
     return _Package(pin=pin, deb=deb, control=control)
-
-
-def _first_split(step: AptStep, packages: tuple[_Package, ...], database: Database) -> _Split:
-    if step.bootstrap:
-        return _Split(merged=packages, unpacked=tuple(p for p in packages if p.has_preinst))
-    by_dpkg = [p for p in packages if p.has_preinst or database.has(p.control)]
-    return _Split(merged=tuple(p for p in packages if p not in by_dpkg), unpacked=tuple(by_dpkg))
 
 
 def _first_entries(step: AptStep, platform: Platform, epoch: int) -> list[Entry]:
