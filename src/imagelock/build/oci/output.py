@@ -7,7 +7,9 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
@@ -19,6 +21,7 @@ from imagelock.model.errors import IntegrityError, UsageError
 from imagelock.model.image import Descriptor
 from imagelock.model.names import hash_of
 
+_THREADS: Final = 4
 LAYOUT: Final = canonical({"imageLayoutVersion": "1.0.0"})
 
 
@@ -57,18 +60,22 @@ def write_output(kind: str, path: Path, blobs: Iterable[Blob], index: bytes) -> 
 def _write_layout(folder: Path, blobs: list[Blob], index: bytes) -> None:
     target = folder / "blobs" / "sha256"
     target.mkdir(parents=True, exist_ok=True)
-    for blob in blobs:
-        place = target / hash_of(blob.descriptor.digest)
-        if _is_there(place, blob.descriptor.size):
-            continue
-        with _replacing(place) as file:
-            for chunk in _checked(blob):
-                file.write(chunk)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for _ in pool.map(partial(_write_blob, target), blobs):
+            pass
     for name, data in (("oci-layout", LAYOUT), ("index.json", index)):
         place = folder / name
         if not place.is_file() or place.read_bytes() != data:
             with _replacing(place) as file:
                 file.write(data)
+
+
+def _write_blob(folder: Path, blob: Blob) -> None:
+    place = folder / hash_of(blob.descriptor.digest)
+    if not _is_there(place, blob.descriptor.size):
+        with _replacing(place) as file:
+            for chunk in _checked(blob):
+                file.write(chunk)
 
 
 def _write_archive(path: Path, blobs: list[Blob], index: bytes) -> None:
