@@ -10,15 +10,12 @@ from imagelock.build.oci.trees import Trees
 
 def in_image(site: Site, image: MadeImage, script: str) -> str:
     """What a shell script prints in the image; it must end with status 0."""
-    sandbox = open_sandbox(site.store.root)
-    scratch = sandbox.scratch()
-    work = Work(
-        lower=Trees(sandbox, image.blob_file).names(image.image.layers),
-        commands=(("/bin/sh", "-c", script),),
-        env=(("PATH", PATH), ("LC_ALL", "C")),
-    )
-    status, output = sandbox.run(work, scratch)
-    sandbox.remove(scratch)
-    sandbox.close()
+    with open_sandbox(site.store.root) as sandbox, sandbox.scratch() as scratch:
+        work = Work(
+            lower=Trees(sandbox, image.blob_file).names(image.image.layers),
+            commands=(("/bin/sh", "-c", script),),
+            env=(("PATH", PATH), ("LC_ALL", "C")),
+        )
+        status, output = sandbox.run(work, scratch)
     assert status == 0, output
     return output

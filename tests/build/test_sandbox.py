@@ -14,7 +14,7 @@ import sys
 import tarfile
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,26 +38,26 @@ def members(*listed: Member) -> bytes:
 
 def unpacked(sandbox: Sandbox, tar: bytes, name: str = "tree") -> Path:
     sandbox.trees.mkdir(parents=True, exist_ok=True)
-    sandbox.unpack(io.BytesIO(tar), name, where="layer")
-    sandbox.close()
+    with sandbox:
+        sandbox.unpack(io.BytesIO(tar), name, where="layer")
     return sandbox.trees / name
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> Sandbox:
-    return open_sandbox(tmp_path)
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    with open_sandbox(tmp_path) as one:
+        yield one
 
 
 def changed(sandbox: Sandbox, *commands: str, lower: tuple[str, ...]) -> dict[str, bytes]:
     """What shell commands change over the layers, by path."""
-    scratch = sandbox.scratch()
     work = Work(lower=lower, commands=tuple(("/bin/sh", "-c", c) for c in commands),
                 env=(("PATH", PATH),))  # fmt: skip
-    status, output = sandbox.run(work, scratch)
-    assert status == 0, output
-    tar = b"".join(sandbox.changes(lower, scratch, epoch=1000))
-    sandbox.remove(scratch)
-    sandbox.close()
+    with sandbox, sandbox.scratch() as scratch:
+        status, output = sandbox.run(work, scratch)
+        assert status == 0, output
+        with sandbox.changes(lower, scratch, epoch=1000) as changes:
+            tar = b"".join(changes)
     return {e.path: b"".join(e.content) for e in read_tar(io.BytesIO(tar), where="t")}
 
 
@@ -127,8 +127,9 @@ def test_a_later_member_takes_the_place_of_an_earlier_one(sandbox: Sandbox) -> N
     assert sorted(os.listdir(tree / "a")) == ["c"]  # noqa: PTH208 — names are what is compared
 
 
-def test_a_layer_that_is_not_what_the_config_says_is_refused(tmp_path: Path) -> None:
-    sandbox = open_sandbox(tmp_path)
+def test_a_layer_that_is_not_what_the_config_says_is_refused(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
     file = tmp_path / "layer.tar"
     file.write_bytes(members(Member(path="a", data=b"x")))
     layer = BuiltLayer(
@@ -157,11 +158,8 @@ def layer_of(folder: Path, name: str, tar: bytes) -> BuiltLayer:
 
 def tree_of(folder: Path, layer: BuiltLayer) -> Path:
     """The layer's tree, as a build of its own gets it."""
-    sandbox = open_sandbox(folder)
-    try:
+    with open_sandbox(folder) as sandbox:
         [name] = Trees(sandbox, lambda _: folder / layer.title).names((layer,))
-    finally:
-        sandbox.close()
     return sandbox.trees / name
 
 
@@ -198,7 +196,8 @@ def test_a_tree_that_was_written_to_is_made_again(
     assert tree_of(tmp_path, layer) == tree
     assert (tree / "a/b").stat().st_ctime_ns == made
     write(tree / "a/b")
-    assert broken_seals(open_sandbox(tmp_path)) == [tree.name]
+    with open_sandbox(tmp_path) as sandbox:
+        assert broken_seals(sandbox) == [tree.name]
     assert tree_of(tmp_path, layer) == tree
     assert [item.name for item in (tree / "a").iterdir()] == ["b"]
     status = (tree / "a/b").stat()
@@ -207,17 +206,19 @@ def test_a_tree_that_was_written_to_is_made_again(
     assert sorted(item.name for item in tree.parent.iterdir()) == [tree.name, f"{tree.name}.used"]
 
 
-def test_a_tree_that_a_build_uses_is_not_taken_from_it(tmp_path: Path) -> None:
+def test_a_tree_that_a_build_uses_is_not_taken_from_it(sandbox: Sandbox, tmp_path: Path) -> None:
     layer = layer_of(tmp_path, "layer", members(Member(path="b", data=b"good")))
-    first = open_sandbox(tmp_path)
+    first = sandbox
     [name] = Trees(first, lambda _: tmp_path / "layer").names((layer,))
     (first.trees / name / "b").write_bytes(b"evil")
     with pytest.raises(IntegrityError, match="another build uses it"):
         tree_of(tmp_path, layer)
-    assert remove_old_trees(open_sandbox(tmp_path), oldest=time.time() + 9) == 0
+    with open_sandbox(tmp_path) as second:
+        assert remove_old_trees(second, oldest=time.time() + 9) == 0
     first.close()
     assert (tree_of(tmp_path, layer) / "b").read_bytes() == b"good"
-    assert remove_old_trees(open_sandbox(tmp_path), oldest=time.time() + 9) == 1
+    with open_sandbox(tmp_path) as third:
+        assert remove_old_trees(third, oldest=time.time() + 9) == 1
 
 
 def test_a_copy_of_a_store_by_hard_links_leaves_the_first_alone(tmp_path: Path) -> None:
@@ -243,8 +244,7 @@ def test_a_tree_without_a_seal_is_made_again(tmp_path: Path) -> None:
     assert sorted(item.name for item in tree.parent.iterdir()) == [tree.name, f"{tree.name}.used"]
 
 
-def test_trees_that_were_not_used_for_long_are_removed(tmp_path: Path) -> None:
-    sandbox = open_sandbox(tmp_path)
+def test_trees_that_were_not_used_for_long_are_removed(sandbox: Sandbox, tmp_path: Path) -> None:
     layers = [
         layer_of(tmp_path, name, members(Member(path=name, data=b"x"))) for name in ("old", "new")
     ]
@@ -252,7 +252,8 @@ def test_trees_that_were_not_used_for_long_are_removed(tmp_path: Path) -> None:
         Trees(sandbox, lambda _, title=layer.title: tmp_path / title).names((layer,))
     old, new = (tree_name(layer.diff_id) for layer in layers)
     os.utime(sandbox.trees / f"{old}.used", (1, 1))
-    assert remove_old_trees(sandbox, oldest=1000) == 1
+    with sandbox:
+        assert remove_old_trees(sandbox, oldest=1000) == 1
     assert not (sandbox.trees / old).exists()
     assert (sandbox.trees / new / "new").exists()
 
@@ -310,7 +311,6 @@ def site_layers(debian: Path) -> tuple[str, ...]:
     """The tree of a real Debian root, unpacked once."""
     import json
 
-    sandbox = site_sandbox()
     blobs = debian / "blobs" / "sha256"
 
     def blob(text: str) -> dict[str, object]:
@@ -335,7 +335,8 @@ def site_layers(debian: Path) -> tuple[str, ...]:
             strict=True,
         )
     )
-    return Trees(sandbox, lambda d: blobs / d.digest.partition(":")[2]).names(layers)
+    with site_sandbox() as sandbox:
+        return Trees(sandbox, lambda d: blobs / d.digest.partition(":")[2]).names(layers)
 
 
 SCRIPT = """
@@ -343,18 +344,15 @@ import sys
 sys.path[:0] = {path!r}
 from pathlib import Path
 from imagelock.build.oci.sandbox import *
-sandbox = open_sandbox(Path(sys.argv[1]))
-print(sandbox.tier, flush=True)
-scratch = sandbox.scratch()
+import hashlib
 lower = tuple(sys.argv[2].split(","))
 work = Work(lower=lower, commands=(("/bin/sh", "-c", sys.argv[3]),), env=(("PATH", PATH),))
-status, output = sandbox.run(work, scratch)
-assert status == 0, output
-import hashlib
-tar = b"".join(sandbox.changes(lower, scratch, epoch=1000))
-print(hashlib.sha256(tar).hexdigest(), flush=True)
-sandbox.remove(scratch)
-sandbox.close()
+with open_sandbox(Path(sys.argv[1])) as sandbox, sandbox.scratch() as scratch:
+    print(sandbox.tier, flush=True)
+    status, output = sandbox.run(work, scratch)
+    assert status == 0, output
+    with sandbox.changes(lower, scratch, epoch=1000) as changes:
+        print(hashlib.sha256(b"".join(changes)).hexdigest(), flush=True)
 """
 
 
@@ -391,8 +389,8 @@ def killed_at_random(folder: Path, lower: str, rounds: int) -> None:
         time.sleep(0.1)
     assert mounts_and_processes("7.0625")[1] == 0
     assert mounts_and_processes(str(folder))[0] == 0
-    sandbox = open_sandbox(folder)
-    sandbox.close()
+    with open_sandbox(folder) as sandbox:
+        pass
     assert not list(sandbox.trees.glob("tmp.*"))
 
 
@@ -507,16 +505,15 @@ print(sandbox.tier, flush=True)
 sandbox.trees.mkdir(parents=True, exist_ok=True)
 sandbox.unpack(gzip.open(sys.argv[2]), "base", where="t")
 for command in sys.argv[3:]:
-    scratch = sandbox.scratch()
     work = s.Work(lower=("base",), commands=(("/bin/sh", "-c", command),), env=(("PATH", s.PATH),))
-    status, output = sandbox.run(work, scratch)
-    try:
-        import hashlib
-        tar = b"".join(sandbox.changes(("base",), scratch, epoch=1000))
-        print(status, hashlib.sha256(tar).hexdigest(), flush=True)
-    except BuildError as error:
-        print("refused", error.message.splitlines()[0], flush=True)
-    sandbox.remove(scratch)
+    with sandbox.scratch() as scratch:
+        status, output = sandbox.run(work, scratch)
+        try:
+            import hashlib
+            with sandbox.changes(("base",), scratch, epoch=1000) as changes:
+                print(status, hashlib.sha256(b"".join(changes)).hexdigest(), flush=True)
+        except BuildError as error:
+            print("refused", error.message.splitlines()[0], flush=True)
 sandbox.close()
 """
 

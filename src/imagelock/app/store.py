@@ -173,13 +173,12 @@ def _broken_trees(store: Store, *, repair: bool) -> tuple[Path, ...]:
     from imagelock.build.oci.sandbox import open_sandbox
     from imagelock.build.oci.trees import broken_seals, remove_tree
 
-    sandbox = open_sandbox(store.root)
-    names = broken_seals(sandbox)
-    if repair:
-        for name in names:
-            remove_tree(sandbox, name)
-    sandbox.close()
-    return tuple(sandbox.trees / name for name in names)
+    with open_sandbox(store.root) as sandbox:
+        names = broken_seals(sandbox)
+        if repair:
+            for name in names:
+                remove_tree(sandbox, name)
+        return tuple(sandbox.trees / name for name in names)
 
 
 def _remove_trees(store: Store, oldest: float) -> None:
@@ -189,7 +188,8 @@ def _remove_trees(store: Store, oldest: float) -> None:
     from imagelock.build.oci.sandbox import open_sandbox
     from imagelock.build.oci.trees import remove_old_trees
 
-    remove_old_trees(open_sandbox(store.root), oldest=oldest)
+    with open_sandbox(store.root) as sandbox:
+        remove_old_trees(sandbox, oldest=oldest)
 
 
 def needed_by(lock: Lock, store: Store) -> Iterator[Sha256]:

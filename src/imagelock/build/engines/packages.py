@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from imagelock.build.oci.apt import (
-    _commands,
-    _first_entries,
-    _first_split,
-    _opened,
-    _Package,
-    _Split,
-    environment,
-)
 from imagelock.build.oci.database import Database
+from imagelock.build.oci.packages import (
+    Package,
+    Split,
+    bootstrap_split,
+    commands,
+    environment,
+    first_entries,
+    opened,
+)
 from imagelock.fetch.store import disk_errors
 from imagelock.layers.entries import EARLIEST
 from imagelock.layers.merge import Below, Merge, NeedsDpkg, merged_usr
@@ -37,14 +37,14 @@ def prepare_apt(
     """The step with its commands; a bootstrapped base's merged tree is written to ``tree``."""
     with ExitStack() as stack:
         packages = tuple(
-            _opened(pin, stack.enter_context(files[pin.artifact.sha256].open("rb")))
+            opened(pin, stack.enter_context(files[pin.artifact.sha256].open("rb")))
             for pin in step.packages
         )
         epoch = max((package.control.epoch for package in packages), default=EARLIEST)
         database = Database()
-        split = _Split(merged=(), unpacked=packages)
+        split = Split(merged=(), unpacked=packages)
         if step.bootstrap:
-            split = _first_split(step, packages, database)
+            split = bootstrap_split(packages)
             _merge(step, split, database, tree, platform=platform, epoch=epoch)
     marked = Database()
     marks = marked if not step.bootstrap else database
@@ -52,7 +52,7 @@ def prepare_apt(
     return Prepared(
         step=step,
         epoch=epoch,
-        commands=tuple(_commands(step, split)),
+        commands=tuple(commands(step, split)),
         environment=environment(epoch),
         texts=tuple(database.written()) if step.bootstrap else (),
         marks="" if step.bootstrap else _one_end(marked.states),
@@ -61,7 +61,7 @@ def prepare_apt(
 
 def _merge(
     step: AptStep,
-    split: _Split,
+    split: Split,
     database: Database,
     tree: Path,
     *,
@@ -70,14 +70,14 @@ def _merge(
 ) -> None:
     under = Below(links=dict(merged_usr(platform.debian_architecture)))
     parts = [(package.deb, package.control) for package in split.merged]
-    merge = Merge(parts, under, first=_first_entries(step, platform, epoch))
+    merge = Merge(parts, under, first=first_entries(step, platform, epoch))
     try:
         with disk_errors(str(tree)), tree.open("wb") as file:
             for chunk in tar_chunks(merge.entries()):
                 file.write(chunk)
     except NeedsDpkg as signal:
         raise BuildError(f"cannot be merged: {signal}", where=step.title) from signal
-    listed: zip[tuple[_Package, dict[str, str], list[str]]]
+    listed: zip[tuple[Package, dict[str, str], list[str]]]
     listed = zip(split.merged, merge.conffiles, merge.paths, strict=True)
     database.add((package.control, sums, paths) for package, sums, paths in listed)
 

@@ -11,34 +11,41 @@ before; dpkg then unpacks those with a preinst once more over their own files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from imagelock.build.oci.ahead import read_ahead
 from imagelock.build.oci.cache import CachedLayer, LayerCache, SpooledTar
 from imagelock.build.oci.database import Database, read_below
+from imagelock.build.oci.packages import (
+    DEBS,
+    DPKG,
+    Package,
+    Split,
+    bootstrap_split,
+    commands,
+    environment,
+    first_entries,
+    opened,
+)
 from imagelock.build.oci.preinst import quiet_preinsts
-from imagelock.build.oci.sandbox import PATH, Bind, Sandbox, Work
+from imagelock.build.oci.sandbox import Bind, Sandbox, Work
 from imagelock.build.oci.trees import Trees, tree_name
-from imagelock.layers.deb import Deb, DebControl, refuse_other
-from imagelock.layers.entries import EARLIEST, Entry, Kind, Layer, sort_key
+from imagelock.layers.deb import DebControl
+from imagelock.layers.entries import EARLIEST, Layer
 from imagelock.layers.merge import Below, Merge, NeedsDpkg, merged_usr
-from imagelock.layers.relations import configure_first, unpack_order
 from imagelock.model.errors import BuildError
 from imagelock.model.image import BuiltLayer
-from imagelock.model.lock import AptPin
 from imagelock.model.names import Sha256
 from imagelock.model.plan import AptStep
 from imagelock.model.platform import Platform
 from imagelock.plan.keys import wanted_by_name
 
-_DEBS: Final = "/run/imagelock"
 _POLICY: Final = "/usr/sbin/policy-rc.d"
-_DPKG: Final = ("dpkg", "--log=/dev/null", "--force-unsafe-io", "--force-confold")
 _NEW: Final = "newconffile"
 """What dpkg's status has in place of a hash until a conffile is installed."""
 
@@ -46,31 +53,6 @@ _LARGE: Final = 4 << 20
 """Bytes of a .deb from which on it is worth a sandbox to find out what its preinst does."""
 
 _TAIL: Final = 3000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Package:
-    pin: AptPin
-    deb: Deb
-    control: DebControl
-
-    @property
-    def has_preinst(self) -> bool:
-        return "preinst" in self.control.members
-
-    @property
-    def path(self) -> str:
-        """Where dpkg finds it in the sandbox."""
-        return f"{_DEBS}/{self.pin.name}_{self.pin.architecture}.deb"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Split:
-    """Who is merged and who is unpacked by dpkg; the conffiles that wait to be installed."""
-
-    merged: tuple[_Package, ...]
-    unpacked: tuple[_Package, ...]
-    conffiles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +74,7 @@ class AptBuilder:
         """Both layers; ``files`` gives the .debs by sha256."""
         with ExitStack() as stack:
             packages = tuple(
-                _opened(pin, stack.enter_context(files[pin.artifact.sha256].open("rb")))
+                opened(pin, stack.enter_context(files[pin.artifact.sha256].open("rb")))
                 for pin in step.packages
             )
             epoch = max((p.control.epoch for p in packages), default=EARLIEST)
@@ -121,7 +103,7 @@ class AptBuilder:
     def _work(
         self,
         step: AptStep,
-        split: _Split,
+        split: Split,
         *,
         lower: tuple[str, ...],
         database: Database,
@@ -130,7 +112,7 @@ class AptBuilder:
         """What dpkg has to do over the merged packages."""
         return Work(
             lower=lower,
-            commands=tuple(_commands(step, split)),
+            commands=tuple(commands(step, split)),
             env=environment(epoch),
             files=(
                 *((f"/{path}", 0o644, text) for path, text in database.written()),
@@ -139,21 +121,21 @@ class AptBuilder:
             renames=tuple((path, f"{path}.dpkg-new") for path in split.conffiles),
             links=tuple((_stored(p.pin.artifact.sha256), p.path) for p in split.unpacked),
             remove=(_POLICY,),
-            binds=(Bind(source=self.cache.store.root / "sha256", target=f"{_DEBS}/store"),),
+            binds=(Bind(source=self.cache.store.root / "sha256", target=f"{DEBS}/store"),),
         )
 
     def _first_split(
         self,
         step: AptStep,
-        packages: tuple[_Package, ...],
+        packages: tuple[Package, ...],
         *,
         lower: tuple[str, ...],
         database: Database,
         epoch: int,
-    ) -> _Split:
+    ) -> Split:
         """Who is merged, before it is known what they hold."""
         if step.bootstrap:
-            return _Split(merged=packages, unpacked=tuple(p for p in packages if p.has_preinst))
+            return bootstrap_split(packages)
         by_dpkg = [p for p in packages if p.has_preinst or database.has(p.control)]
         large = [
             p.control
@@ -161,24 +143,22 @@ class AptBuilder:
             if p.pin.artifact.size >= _LARGE and not database.has(p.control)
         ]
         quiet = quiet_preinsts(
-            large, sandbox=self.sandbox, lower=lower, dpkg=_DPKG, env=environment(epoch)
+            large, sandbox=self.sandbox, lower=lower, dpkg=DPKG, env=environment(epoch)
         )
         merged = {id(control) for control in quiet}
         by_dpkg = [p for p in by_dpkg if id(p.control) not in merged]
-        return _Split(
-            merged=tuple(p for p in packages if p not in by_dpkg), unpacked=tuple(by_dpkg)
-        )
+        return Split(merged=tuple(p for p in packages if p not in by_dpkg), unpacked=tuple(by_dpkg))
 
     def _merged(
         self,
         step: AptStep,
-        split: _Split,
+        split: Split,
         *,
         under: Below,
         database: Database,
         epoch: int,
         stack: ExitStack,
-    ) -> tuple[SpooledTar, _Split]:
+    ) -> tuple[SpooledTar, Split]:
         """The tar of what can be merged; a package that cannot is left to dpkg.
 
         Its tree is in the sandbox; its file lives as long as the ``stack``.
@@ -190,7 +170,7 @@ class AptBuilder:
                 if signal.index < 0 or step.bootstrap:
                     raise BuildError(f"cannot be merged: {signal}", where=step.title) from signal
                 other = split.merged[signal.index]
-                split = _Split(
+                split = Split(
                     merged=tuple(p for p in split.merged if p is not other),
                     unpacked=(*split.unpacked, other),
                 )
@@ -207,7 +187,7 @@ class AptBuilder:
             return tar, replace(split, conffiles=hidden)
 
     def _spooled(
-        self, step: AptStep, split: _Split, *, under: Below, epoch: int, stack: ExitStack
+        self, step: AptStep, split: Split, *, under: Below, epoch: int, stack: ExitStack
     ) -> tuple[SpooledTar, Merge]:
         parts = [(p.deb, p.control) for p in split.merged]
         title = _title(step, "files")
@@ -215,7 +195,7 @@ class AptBuilder:
             read_ahead([p.deb.data_tar for p in split.merged]) as tars,
             self.trees.received(title) as tree,
         ):
-            first = _first_entries(step, self.platform, epoch)
+            first = first_entries(step, self.platform, epoch)
             merge = Merge(parts, under, first=first, tars=tars)
             layer = Layer(entries=merge.entries(), epoch=epoch)
             tar = stack.enter_context(self.cache.spooled(title, layer, tree.write))
@@ -226,8 +206,7 @@ class AptBuilder:
         self, step: AptStep, work: Work, below: tuple[BuiltLayer, ...], epoch: int
     ) -> CachedLayer:
         title = _title(step, "configuration")
-        scratch = self.sandbox.scratch()
-        try:
+        with self.sandbox.scratch() as scratch:
             self.meanwhile()
             code, output = self.sandbox.run(work, scratch)
             if code:
@@ -237,18 +216,16 @@ class AptBuilder:
                     where=step.title,
                     hint=f"the sandbox is of the tier '{self.sandbox.tier}'",
                 )
-            tar = self.sandbox.changes(work.lower, scratch, epoch=epoch)
             key = self._key("configured", step, below)
-            return self.cache.make_from_tar(key, title, tar, lambda: (epoch, {}))
-        finally:
-            self.sandbox.remove(scratch)
+            with self.sandbox.changes(work.lower, scratch, epoch=epoch) as tar:
+                return self.cache.make_from_tar(key, title, tar, lambda: (epoch, {}))
 
     def _key(self, part: str, step: AptStep, below: tuple[BuiltLayer, ...]) -> str:
         return _key(self.cache, part, step, below)
 
 
 def _waiting(
-    package: _Package, sums: Mapping[str, str], paths: list[str], skipped: set[str]
+    package: Package, sums: Mapping[str, str], paths: list[str], skipped: set[str]
 ) -> tuple[DebControl, dict[str, str], list[str]]:
     """A merged package as dpkg knows it until it is configured: no conffile is installed yet.
 
@@ -273,77 +250,8 @@ def _key(cache: LayerCache, part: str, step: AptStep, below: tuple[BuiltLayer, .
     return cache.key(f"apt-{part}", step.key, *(layer.diff_id for layer in below))
 
 
-def environment(epoch: int) -> tuple[tuple[str, str], ...]:
-    """What maintainer scripts see: nothing of the host's."""
-    return (
-        ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
-        ("DEBIAN_FRONTEND", "noninteractive"),
-        ("FORCE_SOURCE_DATE", "1"),  # TeX reads SOURCE_DATE_EPOCH with it alone
-        ("HOME", "/root"),
-        ("LC_ALL", "C.UTF-8"),
-        ("PATH", PATH),
-        ("PYTHONHASHSEED", "0"),
-        ("SOURCE_DATE_EPOCH", str(epoch)),
-        ("TZ", "UTC0"),
-    )
-
-
-def _opened(pin: AptPin, file: IO[bytes]) -> _Package:
-    where = f"{pin.name} {pin.version} ({pin.artifact.filename})"
-    deb = Deb(file, where=where)
-    control = deb.control()
-    refuse_other(control, name=pin.name, version=pin.version, where=where)
-    return _Package(pin=pin, deb=deb, control=control)
-
-
-def _first_entries(step: AptStep, platform: Platform, epoch: int) -> list[Entry]:
-    """What a fresh root has before its packages."""
-    if not step.bootstrap:
-        return []
-    aliases = merged_usr(platform.debian_architecture)
-    entries = [
-        Entry(path=path, kind=Kind.SYMLINK, mode=0o777, link=target, mtime=epoch)
-        for path, target in aliases
-    ]
-    entries += [
-        Entry(path=target, kind=Kind.DIRECTORY, mode=0o755, mtime=epoch) for _, target in aliases
-    ]
-    if step.sources:
-        data = step.sources.encode()
-        path = f"etc/apt/sources.list.d/{step.vendor}.sources"
-        entries.append(Entry(path=path, size=len(data), content=(data,), mtime=epoch))
-    return sorted(entries, key=lambda entry: sort_key(entry.path))
-
-
-def _commands(step: AptStep, split: _Split) -> Iterator[tuple[str, ...]]:
-    if step.removals:
-        names = (f"{removal.name}:{removal.architecture}" for removal in step.removals)
-        yield (*_DPKG, "--force-depends", "--purge", *names)
-    if step.bootstrap:
-        force = (*_DPKG, "--force-depends")
-        if split.unpacked:
-            yield (*force, "--unpack", *(p.path for p in split.unpacked))
-        for name in configure_first([p.control for p in split.merged]):
-            yield (*force, "--configure", name)
-    else:
-        paths = {id(p.control): p.path for p in split.unpacked}
-        order = unpack_order([p.control for p in split.unpacked], [p.control for p in split.merged])
-        together: list[str] = []
-        for control, needed in order:
-            # One call for as many as can be: each reads and writes the whole database.
-            if needed and together:
-                yield (*_DPKG, "--unpack", *together)
-                together = []
-            if needed:
-                yield (*_DPKG, "--configure", *needed)
-            together.append(paths[id(control)])
-        if together:
-            yield (*_DPKG, "--unpack", *together)
-    yield (*_DPKG, "--configure", "--pending")
-
-
 def _stored(sha256: Sha256) -> str:
-    return f"{_DEBS}/store/{sha256[:2]}/{sha256[2:]}"
+    return f"{DEBS}/store/{sha256[:2]}/{sha256[2:]}"
 
 
 def _title(step: AptStep, part: str) -> str:

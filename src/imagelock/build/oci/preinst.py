@@ -53,8 +53,7 @@ def _is_quiet(
     dpkg: tuple[str, ...],
     env: tuple[tuple[str, str], ...],
 ) -> bool:
-    scratch = sandbox.scratch()
-    try:
+    with sandbox.scratch() as scratch:
         stubs = scratch / "stubs"
         stubs.mkdir()
         for number, control in enumerate(controls):
@@ -69,7 +68,8 @@ def _is_quiet(
         code, _ = sandbox.run(work, scratch)
         if code:
             return False
-        tar = io.BytesIO(b"".join(sandbox.changes(lower, scratch, epoch=0)))
+        with sandbox.changes(lower, scratch, epoch=0) as changes:
+            tar = io.BytesIO(b"".join(changes))
         own = tuple(f"{DATABASE}/info/{control.info_name}." for control in controls)
         return all(
             entry.kind is Kind.DIRECTORY
@@ -77,5 +77,3 @@ def _is_quiet(
             or entry.path.startswith(own)
             for entry in read_tar(tar, where="preinst")
         )
-    finally:
-        sandbox.remove(scratch)

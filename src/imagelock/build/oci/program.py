@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -43,9 +45,24 @@ def start_program(
         )
     finally:
         os.close(reading)
-    with os.fdopen(writing, "wb") as pipe:
-        pipe.write(json.dumps(job).encode())
+    try:
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(json.dumps(job).encode())
+    except BaseException:
+        with ended(process):
+            raise
     return process
+
+
+@contextlib.contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is no more afterwards: killed, unless it has ended by then, and waited for."""
+    with process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
 
 
 def refuse_failed(code: int, error: bytes, *, where: str, tier: Tier, folder: Path) -> None:

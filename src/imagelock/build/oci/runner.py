@@ -37,9 +37,7 @@ def run_command(
         )
     env = dict(item.partition("=")[::2] for item in runtime.get("Env") or ())
     env.setdefault("PATH", PATH)
-    sandbox = open_sandbox(store_root)
-    scratch = sandbox.scratch()
-    try:
+    with open_sandbox(store_root) as sandbox, sandbox.scratch() as scratch:
         work = Work(
             lower=Trees(sandbox, blobs).names(layers),
             commands=(tuple(wanted),),
@@ -48,8 +46,4 @@ def run_command(
             workdir=runtime.get("WorkingDir") or "/",
             user=runtime.get("User") or "",
         )
-        status, _ = sandbox.run(work, scratch, interactive=True)
-    finally:
-        sandbox.remove(scratch)
-        sandbox.close()
-    return status
+        return sandbox.run(work, scratch, interactive=True)[0]

@@ -38,8 +38,7 @@ class RunBuilder:
         a comparison only, not to be found by the next build.
         """
         secrets = open_secrets(step.secrets, self.folder)
-        scratch = self.sandbox.scratch()
-        try:
+        with self.sandbox.scratch() as scratch:
             work = self._work(step, secrets, below, epoch)
             code, output = self.sandbox.run(work, scratch)
             if code:
@@ -49,15 +48,12 @@ class RunBuilder:
                     where=step.title,
                     hint=_hint(step, output),
                 )
-            tar = secrets.checked(
-                self.sandbox.changes(work.lower, scratch, epoch=epoch), step.title
-            )
             key = run_key(self.cache, step, below, self.env)
             if again:
                 key = self.cache.key("run again", key)
-            return self.cache.make_from_tar(key, step.title, tar, lambda: (epoch, {}))
-        finally:
-            self.sandbox.remove(scratch)
+            with self.sandbox.changes(work.lower, scratch, epoch=epoch) as changes:
+                tar = secrets.checked(changes, step.title)
+                return self.cache.make_from_tar(key, step.title, tar, lambda: (epoch, {}))
 
     def _work(
         self, step: RunStep, secrets: Secrets, below: tuple[BuiltLayer, ...], epoch: int

@@ -7,13 +7,13 @@ import fcntl
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-from imagelock.build.oci.program import PATH, refuse_failed, start_program
+from imagelock.build.oci.program import PATH, ended, refuse_failed, start_program
 from imagelock.build.oci.scratch import ScratchFolders
 from imagelock.build.oci.stamps import TreesInUse, locked_stamp, read_seal, write_seal
 from imagelock.build.oci.tiers import IdMaps, Tier, id_maps, why_not
@@ -58,7 +58,7 @@ class Work:
 
 
 class Sandbox:
-    """Jobs of one tier over the trees in a folder."""
+    """Jobs of one tier over the trees in a folder; a ``with`` closes it."""
 
     def __init__(self, *, tier: Tier, trees: Path, maps: IdMaps | None = None) -> None:
         self.tier = tier
@@ -90,25 +90,19 @@ class Sandbox:
         # `upper` must be the root folder's own mode; mkdir went through the umask.
         (scratch / "upper").chmod(0o755)
         if interactive:
-            return start_program(job, stdin=None, stdout=None, stderr=None).wait(), ""
-        process = start_program(job, stderr=subprocess.STDOUT)
-        output = _tail(process)
-        return process.wait(), output
+            with ended(start_program(job, stdin=None, stdout=None, stderr=None)) as process:
+                return process.wait(), ""
+        with ended(start_program(job, stderr=subprocess.STDOUT)) as process:
+            output = _tail(process)
+            return process.wait(), output
 
     @contextlib.contextmanager
     def unpacking(self, *, where: str) -> Iterator[Unpacking]:
         """Unpack a layer's tar while it is written; kept only under the name it is then given."""
-        scratch = self.scratch()
-        try:
+        with self.scratch() as scratch:
             job = self._job("unpack", folder=str(scratch / "tree"), where=where)
-            with start_program(job, stdin=subprocess.PIPE) as process:
-                try:
-                    yield Unpacking(self, process, scratch / "tree", where)
-                finally:
-                    if process.poll() is None:
-                        process.kill()
-        finally:
-            self.remove(scratch)
+            with ended(start_program(job, stdin=subprocess.PIPE)) as process:
+                yield Unpacking(self, process, scratch / "tree", where)
 
     def unpack(self, tar: Readable, name: str, *, where: str) -> None:
         """Unpack a layer's tar as the tree of that name; whole or not at all."""
@@ -117,50 +111,55 @@ class Sandbox:
                 target.write(chunk)
             target.keep(name)
 
-    def changes(self, lower: tuple[str, ...], scratch: Path, *, epoch: int) -> Iterator[bytes]:
+    @contextlib.contextmanager
+    def changes(
+        self, lower: tuple[str, ...], scratch: Path, *, epoch: int
+    ) -> Iterator[Iterator[bytes]]:
         """The tar of what :meth:`run` wrote in ``scratch``; no member is newer than ``epoch``."""
+        with contextlib.closing(self._changes(lower, scratch, epoch)) as chunks:
+            yield chunks
+
+    def _changes(self, lower: tuple[str, ...], scratch: Path, epoch: int) -> Generator[bytes]:
         job = self._job("diff", root=_made(scratch / "diff"), lower=list(lower))
         job |= {"upper": str(scratch / "upper"), "epoch": epoch}
-        with start_program(job) as process:
+        with ended(start_program(job)) as process:
             assert process.stdout is not None
             assert process.stderr is not None
-            try:
-                while chunk := process.stdout.read(_CHUNK):
-                    yield chunk
-                error = process.stderr.read()
-            except BaseException:
-                process.kill()
-                raise
+            while chunk := process.stdout.read(_CHUNK):
+                yield chunk
+            error = process.stderr.read()
             self.refuse_failed(process.wait(), error, "diff")
 
     def survey(self, lower: tuple[str, ...]) -> dict[str, object]:
         """Links, folders and dpkg's files of the tree that the layers make together."""
-        scratch = self.scratch()
-        try:
+        with self.scratch() as scratch:
             job = self._job("survey", root=_made(scratch / "root"), lower=list(lower))
             answer: dict[str, object] = json.loads(self._answer(job))
             return answer
-        finally:
-            self.remove(scratch)
 
     def seals(self, names: Sequence[str]) -> list[str]:
         """What each tree's seal is now (:mod:`imagelock.build.oci.inside.seal`)."""
         answer: list[str] = json.loads(self._answer(self._job("seals", names=list(names))))
         return answer
 
-    def scratch(self) -> Path:
-        """A new folder beside the trees, so that renames stay on one file system.
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A new folder beside the trees, so that renames stay on one file system; then removed.
 
         It is locked while we live: what a killed build left is known by its free lock.
         """
-        return self._scratch.new()
+        folder = self._scratch.new()
+        try:
+            yield folder
+        finally:
+            self._remove(folder)
 
     def sweep(self) -> None:
         """Remove what killed builds left."""
         for folder in self._scratch.left():
-            self.remove(folder)
+            self._remove(folder)
 
-    def remove(self, folder: Path) -> None:
+    def _remove(self, folder: Path) -> None:
         """Begin to remove a folder, whoever owns what is in it; :meth:`close` waits for the end."""
         for inner in ("root", "diff"):  # where overlays were mounted
             with contextlib.suppress(OSError):
@@ -173,6 +172,12 @@ class Sandbox:
             job = self._job("remove", folder=str(folder))
             self._removing.append(start_program(job, stdout=None, stderr=None))
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Wait until all removed folders are gone; the trees are no longer used."""
         while self._removing:
@@ -182,21 +187,19 @@ class Sandbox:
 
     def probe(self) -> bool:
         """Whether this machine allows the tier."""
-        folder = self.scratch()
-        job = self._job("probe", folder=str(folder))
-        process = start_program(job, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        works = process.wait() == 0
-        self.remove(folder)
-        self.close()
-        return works
+        quiet = subprocess.DEVNULL
+        with self, self.scratch() as folder:
+            job = self._job("probe", folder=str(folder))
+            with ended(start_program(job, stdout=quiet, stderr=quiet)) as process:
+                return process.wait() == 0
 
     def refuse_failed(self, code: int, error: bytes, where: str) -> None:
         """Raise what a job failed with; nothing when it did not."""
         refuse_failed(code, error, where=where, tier=self.tier, folder=self.trees)
 
     def _answer(self, job: dict[str, object]) -> bytes:
-        process = start_program(job)
-        answer, error = process.communicate()
+        with ended(start_program(job)) as process:
+            answer, error = process.communicate()
         self.refuse_failed(process.returncode, error, str(job["task"]))
         return answer
 

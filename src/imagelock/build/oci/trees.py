@@ -114,12 +114,11 @@ def remove_tree(sandbox: Sandbox, name: str) -> bool:
     with locked_stamp(sandbox.trees, name):
         if not sandbox.in_use.is_free(tree):
             return False
-        scratch = sandbox.scratch()
-        if tree.is_dir():
-            tree.rename(scratch / "tree")
-        (sandbox.trees / f"{name}{SUFFIX}").unlink(missing_ok=True)
-        sandbox.sealed.discard(name)
-    sandbox.remove(scratch)
+        with sandbox.scratch() as scratch:
+            if tree.is_dir():
+                tree.rename(scratch / "tree")
+            (sandbox.trees / f"{name}{SUFFIX}").unlink(missing_ok=True)
+            sandbox.sealed.discard(name)
     return True
 
 
@@ -132,7 +131,6 @@ def remove_old_trees(sandbox: Sandbox, *, oldest: float) -> int:
     for left in sandbox.trees.glob(f"{PENDING}*"):
         if left.stat().st_mtime < oldest:
             left.unlink(missing_ok=True)
-    sandbox.close()
     return removed
 
 

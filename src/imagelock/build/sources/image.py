@@ -74,8 +74,7 @@ class SourceBuilder:
         source = files[pin.artifact.sha256]
         layers, epoch = self._layers(step, files)
         secrets = open_secrets(step.secrets, self.folder)
-        scratch = self.sandbox.scratch()
-        try:
+        with self.sandbox.scratch() as scratch:
             work = self._work(step, _system(source, pin), secrets, (*below, *layers), epoch)
             code, output = self.sandbox.run(work, scratch)
             if code:
@@ -86,8 +85,6 @@ class SourceBuilder:
                     hint=_hint(output),
                 )
             filename, data = self._wheel(work.lower, scratch, epoch, where)
-        finally:
-            self.sandbox.remove(scratch)
         made = normal_wheel(data, epoch=epoch, where=where)
         b"".join(secrets.checked([made], step.title))
         self._check(filename, made, pin)
@@ -192,10 +189,10 @@ class SourceBuilder:
         """The one wheel that the sandbox wrote, by its file name."""
         found: dict[str, bytes] = {}
         folder = f"{_WHEELS.strip('/')}/"
-        stream = _Stream(self.sandbox.changes(lower, scratch, epoch=epoch))
-        for entry in read_tar(stream, where=where):
-            if entry.path.startswith(folder) and entry.path.endswith(".whl"):
-                found[entry.path.removeprefix(folder)] = b"".join(entry.content)
+        with self.sandbox.changes(lower, scratch, epoch=epoch) as changes:
+            for entry in read_tar(_Stream(changes), where=where):
+                if entry.path.startswith(folder) and entry.path.endswith(".whl"):
+                    found[entry.path.removeprefix(folder)] = b"".join(entry.content)
         if len(found) != 1:
             raise BuildError(
                 f"expected one wheel of the build backend, got {len(found)}", where=where
