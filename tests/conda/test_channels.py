@@ -19,7 +19,16 @@ from imagelock.lock import encode_lock
 from imagelock.model.errors import ImagelockError, IntegrityError, NetworkError, NotFound
 from imagelock.model.lock import Lock
 from imagelock.model.spec import ChannelPriority
-from support.conda_forge import AMD, ARM, Channels, channels, conda_spec, index_bytes, record
+from support.conda_forge import (
+    AMD,
+    ARM,
+    Channels,
+    channels,
+    conda_spec,
+    index_bytes,
+    joined,
+    record,
+)
 from support.local_server import Answer
 
 
@@ -27,10 +36,6 @@ def chosen(lock: Lock, name: str) -> str:
     """Archive and version of a package."""
     pin = next(pin for pin in lock.conda if pin.name == name)
     return f"{pin.artifact.archive} {pin.version}"
-
-
-def joined(*records: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: item for found in records for name, item in found.items()}
 
 
 @pytest.fixture

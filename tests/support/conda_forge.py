@@ -102,6 +102,11 @@ def record(
     return {filename: fields}
 
 
+def joined(*records: Mapping[str, Any]) -> dict[str, Any]:
+    """Several records as one folder's."""
+    return {name: item for found in records for name, item in found.items()}
+
+
 class Channels:
     """Channels on a server, and the lock's conda section solved over them."""
 

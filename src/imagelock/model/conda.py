@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from imagelock.model.archives import is_local, local_path, local_reference
+from imagelock.model.platform import Platform
 
 CHANNEL_HOST: Final = "https://conda.anaconda.org/"
 """Where a channel is that has a name alone."""
@@ -46,7 +47,8 @@ class MatchSpec:
     """Which packages will do (CEP 29). ``channel`` and ``subdir`` are empty where any is.
 
     ``version`` is normalised, ``build`` an exact text or a glob, ``build_number`` like ``>=1``;
-    each is empty where any will do.
+    each is empty where any will do. ``platform``, which is no word of conda's, is the one platform
+    of the spec that asks for it, such as ``linux/amd64``.
     """
 
     name: str
@@ -57,6 +59,7 @@ class MatchSpec:
     subdir: str = ""
     sha256: str = ""
     md5: str = ""
+    platform: str = ""
 
     def __str__(self) -> str:
         place = f"{self.channel}{f'/{self.subdir}' if self.subdir else ''}::"
@@ -74,6 +77,7 @@ class MatchSpec:
                 ("build_number", self.build_number),
                 ("subdir", "" if self.channel else self.subdir),
                 ("md5", self.md5),
+                ("platform", self.platform),
                 ("sha256", self.sha256),
             )
             if value
@@ -112,6 +116,7 @@ def parse_match_spec(text: str) -> MatchSpec:
         subdir=pairs.get("subdir", subdir),
         sha256=_hash(pairs, "sha256", 64),
         md5=_hash(pairs, "md5", 32),
+        platform=_platform(pairs.get("platform", "")),
     )
 
 
@@ -161,7 +166,16 @@ def _pairs_of(text: str) -> dict[str, str]:
     return pairs
 
 
-_KEYS: Final = frozenset({"version", "build", "build_number", "channel", "subdir", "md5", "sha256"})
+_KEYS: Final = frozenset(
+    {"version", "build", "build_number", "channel", "subdir", "md5", "platform", "sha256"}
+)
+
+
+def _platform(text: str) -> str:
+    try:
+        return str(Platform.parse(text)) if text else ""
+    except ValueError as error:
+        raise InvalidMatchSpec(str(error)) from None
 
 
 def _hash(pairs: dict[str, str], key: str, digits: int) -> str:

@@ -1,46 +1,21 @@
-"""Locks of conda's tools, taken over as pinned: pixi.lock (formats 4 to 6) and conda-lock.yml (1).
-
-What all platforms have in one version is pinned to it, and to the build where that is one as well;
-what only some platforms have follows from the others when the spec is locked.
-"""
+"""Locks of conda's tools, taken over as pinned: pixi.lock (4 to 6) and conda-lock.yml (1)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from imagelock.app.importing.model import Document, Imported, ImportRequest
+from imagelock.app.importing.conda_pins import CondaPackage, Environment, PythonPackage, imported
+from imagelock.app.importing.model import Imported, ImportRequest
 from imagelock.app.importing.yaml_text import yaml_table
 from imagelock.model.errors import UsageError
-from imagelock.model.platform import KNOWN_PLATFORMS
+from imagelock.spec.rules_direct import local_text
 
 _PIXI: Final = re.compile(r"^environments[ \t]*:", re.MULTILINE)
 _CONDA_LOCK: Final = re.compile(r"^package[ \t]*:", re.MULTILINE)
 _TOKEN: Final = re.compile(r"/t/[^/]+(?:/|\Z)")
-_CHANNEL_HOST: Final = "https://conda.anaconda.org/"
-_PLATFORMS: Final = {platform.conda_subdir: str(platform) for platform in KNOWN_PLATFORMS}
-_SHOWN: Final = 5
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Conda:
-    name: str
-    version: str
-    build: str
-    channel: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Environment:
-    """Packages by conda's name of their platform; ``pip`` are requirements."""
-
-    channels: list[str]
-    conda: dict[str, set[_Conda]]
-    pip: dict[str, set[str]]
 
 
 class PixiLock:
@@ -62,10 +37,10 @@ class PixiLock:
                 where=where,
                 hint="write it anew with a pixi that knows one of these",
             )
-        known = _pypi_packages(table, where)
+        known = _pixi_packages(table, where)
         environments = _mapping(table, "environments", where)
         return tuple(
-            _imported(name, _pixi_environment(value, known, f"{where}: {name}"), where)
+            imported(name, _pixi_environment(value, known, request, f"{where}: {name}"), where)
             for name, value in environments.items()
         )
 
@@ -88,62 +63,99 @@ class CondaLock:
                 hint="write it anew with conda-lock 2 or newer",
             )
         metadata = _mapping(table, "metadata", where)
-        channels = [
-            str(item.get("url")) if isinstance(item, dict) else str(item)
-            for item in _list(metadata, "channels", where)
-        ]
-        environment = _Environment(channels, {}, {})
+        environment = Environment(_channels(metadata, where))
         other: set[str] = set()
         for item in _list(table, "package", where):
             if not isinstance(item, dict):
                 raise UsageError("expected a table for each package", where=f"{where}: package")
             category, platform = item.get("category", "main"), str(item.get("platform"))
+            url, hashes = str(item.get("url")), item.get("hash") or {}
+            if not isinstance(hashes, dict):
+                raise UsageError("expected a table", where=f"{where}: hash")
             if category != "main":
                 other.add(str(category))
             elif item.get("manager") == "pip":
-                found = environment.pip.setdefault(platform, set())
-                found.add(f"{item.get('name')}=={item.get('version')}")
+                found = _python_package(item, url, _hash(hashes, "sha256", 64, where), request)
+                environment.pip.setdefault(platform, set()).add(found)
             else:
-                package = _of_url(str(item.get("url")), where)
+                package = _of_url(url, hashes, where)
                 environment.conda.setdefault(platform, set()).add(package)
-        left = [f"the category '{name}'" for name in sorted(other)]
-        return (_imported(request.path.resolve().parent.name, environment, where, left),)
+        environment.left += [f"the category '{name}'" for name in sorted(other)]
+        return (imported(request.path.resolve().parent.name, environment, where),)
 
 
-def _pixi_environment(value: object, known: dict[str, str], where: str) -> _Environment:
+def _channels(table: dict[str, Any], where: str) -> list[str]:
+    """The URLs or names of channels, without credentials."""
+    found = [
+        str(item.get("url")) if isinstance(item, dict) else str(item)
+        for item in _list(table, "channels", where)
+    ]
+    for channel in found:
+        _refuse_credentials(channel, where)
+    return found
+
+
+def _pixi_environment(
+    value: object, known: dict[str, dict[str, Any]], request: ImportRequest, where: str
+) -> Environment:
     if not isinstance(value, dict):
         raise UsageError("expected a table", where=where)
-    channels = [
-        str(item.get("url")) if isinstance(item, dict) else str(item)
-        for item in _list(value, "channels", where)
-    ]
-    environment = _Environment(channels, {}, {})
+    environment = Environment(_channels(value, where))
     for platform, listed in _mapping(value, "packages", where).items():
         for item in listed if isinstance(listed, list) else ():
             if not isinstance(item, dict):
                 continue
             if "conda" in item:
-                package = _of_url(str(item["conda"]), where)
+                url = str(item["conda"])
+                package = _of_url(url, known.get(url, {}), where)
                 environment.conda.setdefault(platform, set()).add(package)
             elif "pypi" in item:
                 url = str(item["pypi"])
-                line = known.get(url, url)
-                environment.pip.setdefault(platform, set()).add(line)
+                fields = {**known.get(url, {}), **item}
+                digest = _hash(fields, "sha256", 64, where)
+                found = _python_package(fields, url, digest, request)
+                environment.pip.setdefault(platform, set()).add(found)
     return environment
 
 
-def _pypi_packages(table: dict[str, Any], where: str) -> dict[str, str]:
-    """A requirement for the URL of each wheel."""
-    found: dict[str, str] = {}
+def _pixi_packages(table: dict[str, Any], where: str) -> dict[str, dict[str, Any]]:
+    """What the file says of each URL or path."""
+    found: dict[str, dict[str, Any]] = {}
     for item in _list(table, "packages", where):
-        if isinstance(item, dict) and item.get("name") and item.get("version"):
-            url = item.get("pypi") or (item.get("kind") == "pypi" and item.get("url"))
-            if url:
-                found[str(url)] = f"{item['name']}=={item['version']}"
+        if isinstance(item, dict):
+            place = item.get("conda") or item.get("pypi") or item.get("url") or item.get("path")
+            found[str(place)] = item
     return found
 
 
-def _of_url(url: str, where: str) -> _Conda:
+def _python_package(
+    item: dict[str, Any], place: str, digest: str, request: ImportRequest
+) -> PythonPackage:
+    """A package by the place of its file, its repository or its folder."""
+    where = str(request.path)
+    _refuse_credentials(place.removeprefix("git+"), where)
+    name, version = item.get("name"), item.get("version")
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"a package of '{place.rpartition('/')[2][:80]}' has no name", where=where)
+    extras = item.get("extras")
+    if isinstance(extras, list) and extras:
+        name = f"{name}[{','.join(map(str, extras))}]"
+    if place.startswith("git+"):
+        # The commit is the fragment, behind the branch or tag that it was found by.
+        address, _, commit = place.partition("#")
+        plain, _, query = address.partition("?")
+        pairs = dict(pair.partition("=")[::2] for pair in query.split("&"))
+        folder = f"#subdirectory={pairs['subdirectory']}" if "subdirectory" in pairs else ""
+        return PythonPackage(name, place=f"{plain}@{commit}{folder}")
+    if "://" not in place and place not in {"", "None"}:
+        return PythonPackage(name, place=local_text(request.beside(unquote(place))))
+    if urlsplit(place).scheme in {"http", "https"}:
+        plain = place.partition("#")[0]
+        return PythonPackage(name, place=f"{plain}#sha256={digest}" if digest else plain)
+    return PythonPackage(name, version=str(version))
+
+
+def _of_url(url: str, hashes: dict[str, Any], where: str) -> CondaPackage:
     _refuse_credentials(url, where)
     parts = urlsplit(url)
     folder, _, filename = unquote(parts.path).rpartition("/")
@@ -158,7 +170,21 @@ def _of_url(url: str, where: str) -> _Conda:
         )
     channel = f"{parts.scheme}://{parts.netloc}{folder.rpartition('/')[0]}/"
     name, version, build = words
-    return _Conda(name, version, build, channel)
+    return CondaPackage(
+        name,
+        version,
+        build,
+        channel,
+        sha256=_hash(hashes, "sha256", 64, where),
+        md5=_hash(hashes, "md5", 32, where),
+    )
+
+
+def _hash(fields: dict[str, Any], key: str, digits: int, where: str) -> str:
+    text = str(fields.get(key) or "").lower()
+    if text and not re.fullmatch(f"[0-9a-f]{{{digits}}}", text):
+        raise UsageError(f"expected {digits} hex digits for {key}", where=where)
+    return text
 
 
 def _refuse_credentials(url: str, where: str) -> None:
@@ -169,62 +195,6 @@ def _refuse_credentials(url: str, where: str) -> None:
             where=where,
             hint="put them in ~/.netrc or the keyring, and lock without them",
         )
-
-
-def _imported(
-    label: str, environment: _Environment, where: str, left: Iterable[str] = ()
-) -> Imported:
-    remarks = list(left)
-    subdirs = sorted({*environment.conda, *environment.pip})
-    remarks += [f"the platform {subdir}" for subdir in subdirs if subdir not in _PLATFORMS]
-    subdirs = [subdir for subdir in subdirs if subdir in _PLATFORMS]
-    if not subdirs:
-        raise UsageError(
-            "expected packages for a Linux platform",
-            where=where,
-            hint="add linux-64 to its platforms, and lock it again",
-        )
-    conda = {subdir: environment.conda.get(subdir, set()) for subdir in subdirs}
-    packages = sorted(_pins(conda, several=len(environment.channels) > 1))
-    remarks += _not_everywhere({s: {p.name for p in found} for s, found in conda.items()})
-    document: Document = {"platforms": sorted(_PLATFORMS[subdir] for subdir in subdirs)}
-    if packages:
-        for channel in environment.channels:
-            _refuse_credentials(channel, where)
-        channels = [_channel(channel) for channel in environment.channels]
-        document["conda"] = {"packages": packages, "channels": list(dict.fromkeys(channels))}
-    pip = {subdir: environment.pip.get(subdir, set()) for subdir in subdirs}
-    if common := set.intersection(*pip.values()):
-        document["pip"] = {"packages": sorted(common)}
-    remarks += _not_everywhere(pip)
-    return Imported(label=label, document=document, left_behind=tuple(remarks))
-
-
-def _pins(conda: dict[str, set[_Conda]], *, several: bool) -> Iterator[str]:
-    """A match spec for what every platform has in one version."""
-    by_name = [{package.name: package for package in found} for found in conda.values()]
-    for name in set.intersection(*(set(found) for found in by_name)):
-        found = [packages[name] for packages in by_name]
-        if len({package.version for package in found}) > 1:
-            continue
-        exact = {package.build for package in found}
-        build = f" {found[0].build}" if len(exact) == 1 else ""
-        channel = f"{_channel(found[0].channel)}::" if several else ""
-        yield f"{channel}{name} =={found[0].version}{build}"
-
-
-def _channel(url: str) -> str:
-    """A channel of the well-known host by its name."""
-    return url.removeprefix(_CHANNEL_HOST).rstrip("/") or url
-
-
-def _not_everywhere(found: dict[str, set[str]]) -> Iterator[str]:
-    """What is not pinned, since platforms differ in it."""
-    common = set.intersection(*found.values())
-    for subdir, names in sorted(found.items()):
-        if own := sorted(names - common):
-            shown = ", ".join(own[:_SHOWN]) + (", …" if len(own) > _SHOWN else "")
-            yield f"what {subdir} alone has: {shown}"
 
 
 def _mapping(table: dict[str, Any], key: str, where: str) -> dict[str, Any]:

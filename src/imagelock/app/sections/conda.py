@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -78,7 +78,7 @@ class CondaSections:
         if not self.spec.has_conda:
             return CondaSection()
         with self.context.progress.task(f"resolving conda packages for {platform}"):
-            chosen = resolve(self.roots, self.problem(platform, base), self.solver)
+            chosen = resolve(self.roots(platform), self.problem(platform, base), self.solver)
             pins = tuple(self._pin(item, platform) for item in chosen)
         used = {pin.artifact.archive for pin in pins} - WELL_KNOWN_ARCHIVES.keys()
         archives = (Archive(name=name, url=url) for url, name in self._archives.items())
@@ -86,10 +86,11 @@ class CondaSections:
             pins=pins, archives=tuple(sorted(item for item in archives if item.name in used))
         )
 
-    @property
-    def roots(self) -> tuple[tuple[str, str], ...]:
-        """Who asks for which match spec."""
-        roots = [(SPEC_ROOT, text) for text in self.spec.conda.packages]
+    def roots(self, platform: Platform) -> tuple[tuple[str, str], ...]:
+        """Who asks for which match spec on a platform."""
+        parsed = map(parse_match_spec, self.spec.conda.packages)
+        asked = (spec for spec in parsed if spec.platform in {"", str(platform)})
+        roots = [(SPEC_ROOT, str(replace(spec, platform=""))) for spec in asked]
         if self.spec.needs_python:
             roots.append((PYTHON_ROOT, python_spec(self.spec.python)))
         return tuple(roots)
@@ -99,7 +100,7 @@ class CondaSections:
         spec = self.spec.conda
         return CondaProblem(
             platform=platform,
-            specs=tuple(sorted({self._located(text) for _, text in self.roots})),
+            specs=tuple(sorted({self._located(text) for _, text in self.roots(platform)})),
             constraints=conda_bounds(self.spec.gpu.cuda, self.spec.gpu.cudnn),
             channels=tuple(self._channels),
             virtual_packages=virtual_packages(

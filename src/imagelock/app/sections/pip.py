@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from imagelock.app.context import Context, ResolveOptions
 from imagelock.app.sections.pip_pins import PipSection, joined
@@ -21,6 +21,9 @@ from imagelock.model.archives import (
     Archive,
     artifact_url,
     is_local,
+    is_repository,
+    located,
+    repository_parts,
 )
 from imagelock.model.cutoff import cutoff
 from imagelock.model.errors import ImagelockError, UsageError
@@ -221,12 +224,28 @@ def kept_files(
         return {}
     before = {*previous.roots.pip.all_requirements, *previous.roots.pip.all_overrides}
     same = before & {*spec.all_requirements, *spec.all_overrides}
-    urls = {item.name: item.url for item in map(parse, same) if item.url and not is_local(item.url)}
-    return {
-        urls[pin.name]: _locked(pin, previous.archives)
-        for pin in previous.pip
-        if pin.name in urls and not options.may_move(pin.name)
-    }
+    kept: dict[str, IndexFile] = {}
+    for item in map(parse, sorted(same)):
+        if not item.url or is_local(item.url):
+            continue
+        found = {
+            pin.artifact.sha256: _locked(pin, previous.archives)
+            for pin in previous.pip
+            if pin.name == item.name and not options.may_move(pin.name)
+        }
+        # A project may have a URL for each platform, and so several pins.
+        files = [file for file in found.values() if _is_of(file.url, item.url)]
+        if len(files) == 1:
+            kept[item.url] = files[0]
+    return kept
+
+
+def _is_of(locked: str, url: str) -> bool:
+    """Whether a locked file is one that a requirement's URL may mean."""
+    if is_repository(url):
+        root, _ref, folder = repository_parts(url)
+        return located(locked)[0] == root and located(locked)[1].partition("/")[2] == folder
+    return unquote(locked) == unquote(url.partition("#")[0])
 
 
 def _versions(kept: Iterable[IndexFile], previous: Lock | None) -> dict[str, str]:
