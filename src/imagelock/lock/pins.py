@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from operator import attrgetter
 from typing import Final
 
-from imagelock.lock.checks import (
-    Wrong,
-    absolute_path,
-    archive_url,
-    artifact_path,
-    contained_path,
+from imagelock.lock.checks import Wrong, archive_url
+from imagelock.lock.fields import (
+    ABSOLUTE,
+    ARCHITECTURE,
+    ARCHIVE_NAME,
+    ARTIFACT,
+    CONDA_TEXT,
+    CONTAINED,
+    DEB_NAME,
+    DEB_VERSION,
+    DIGEST,
+    LINE,
+    MD5,
+    PIP_NAME,
+    PIP_VERSION,
+    PLATFORMS,
+    REQUIRED_BY,
+    SHA256,
+    SNAPSHOT,
+    WORD,
+    identity_of,
 )
-from imagelock.lock.kinds import Choice, Flag, Integer, Moment, Platforms, Text
+from imagelock.lock.kinds import Choice, Flag, Integer, Moment, Text
 from imagelock.lock.lists import Strings
-from imagelock.lock.tables import Embedded, Field, Table, Tables
-from imagelock.model.archives import WELL_KNOWN_ARCHIVES, Archive, Artifact
+from imagelock.lock.tables import Field, Table, Tables
+from imagelock.model.archives import WELL_KNOWN_ARCHIVES, Archive
 from imagelock.model.lock import (
     AptIndexPin,
     AptPin,
@@ -32,18 +45,8 @@ from imagelock.model.lock import (
     PipPin,
     PythonPin,
     PythonProvider,
-    Requirer,
 )
-from imagelock.model.names import deb_name, digest, pip_name, sha256
 from imagelock.model.platform import Platform
-
-
-def _pip_name(text: str) -> str:
-    name = pip_name(text)
-    if name != text:
-        msg = f"expected a normalised name like '{name}', got '{text}'"
-        raise Wrong(msg)
-    return name
 
 
 def _own_archive(text: str) -> str:
@@ -53,96 +56,10 @@ def _own_archive(text: str) -> str:
     return text
 
 
-LINE: Final = Text(r"[^\x00-\x1f\x7f-\x9f]+", "a text of one line")
-WORD: Final = Text(r"[^\x00-\x20\x7f-\xa0]+", "a text without spaces")
-SHA256: Final = Text("[0-9A-Fa-f]{64}", "64 hex digits", check=sha256, says=True)
-DIGEST: Final = Text("sha256:[0-9A-Fa-f]{64}", "a digest", check=digest, says=True)
-CONTAINED: Final = Text(
-    r"(?!(?:.*/)?\.{0,2}(?:/|$))[^\\\x00-\x1f\x7f]+",
-    "a relative path",
-    check=contained_path,
-    says=True,
-)
-ARTIFACT_PATH: Final = Text(
-    rf"\.|{CONTAINED.pattern}",
-    "a relative path",
-    check=artifact_path,
-    says=True,
-)
-ABSOLUTE: Final = Text("/.*", "an absolute path", check=absolute_path, says=True)
-DEB_NAME: Final = Text(r"[a-z0-9][a-z0-9+.-]+", "a Debian package name", check=deb_name, says=True)
-DEB_VERSION: Final = Text(r"[A-Za-z0-9.+:~-]+", "a Debian version (Policy 5.6.12)")
-PIP_NAME: Final = Text(
-    r"[a-z0-9]+(?:-[a-z0-9]+)*", "a normalised name (PEP 503)", check=_pip_name, says=True
-)
-PIP_VERSION: Final = Text(r"[0-9A-Za-z.!+_-]+", "a version (PEP 440)")
-MD5: Final = Text("[0-9a-f]{32}", "32 hex digits")
-CONDA_TEXT: Final = Text(r"[0-9A-Za-z._!+~-]+", "a conda name, version or build")
-ARCHITECTURE: Final = Text(r"[a-z0-9-]+", "an architecture")
-SNAPSHOT: Final = Text(r"[0-9]{8}T[0-9]{6}Z", "a snapshot like '20261101T000000Z'")
-ARCHIVE_NAME: Final = Text(r"[a-z0-9][a-z0-9._-]*", "the name of an archive")
-
-
-def _requirer_identity(item: object) -> str:
-    assert isinstance(item, Requirer)
-    return f"{item.name} {item.specifier}"
-
-
 def _built_identity(item: object) -> str:
     assert isinstance(item, BuiltWheel)
     return str(item.name)
 
-
-def _identity(*attributes: str) -> Callable[[object], str]:
-    getters = tuple(map(attrgetter, attributes))
-
-    def identity(item: object) -> str:
-        values = (getter(item) for getter in getters)
-        return " ".join(
-            ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            for value in values
-        )
-
-    return identity
-
-
-PLATFORMS: Final = Field(
-    "platforms",
-    "platforms",
-    Platforms(),
-    "The platforms it is for. Left out: all platforms of the lock.",
-    everywhere=True,
-)
-REQUIRED_BY: Final = Field(
-    "required-by",
-    "required_by",
-    Tables(
-        Table(
-            Requirer,
-            Field(
-                "name",
-                "name",
-                LINE,
-                "A package, or '<spec>', '<base>' (bootstrapped) or '<python>' (for pip).",
-            ),
-            Field("specifier", "specifier", LINE, "The constraint it put on the package."),
-            identity=_requirer_identity,
-        )
-    ),
-    "Why it is here: who requires it, and how.",
-)
-ARTIFACT: Final = Embedded(
-    "artifact",
-    Table(
-        Artifact,
-        Field(
-            "archive", "archive", ARCHIVE_NAME, "The archive: a well-known name, or [[archive]]'s."
-        ),
-        Field("path", "path", ARTIFACT_PATH, "The path in the archive, not quoted."),
-        Field("sha256", "sha256", SHA256, "The hash of the file."),
-        Field("size", "size", Integer(), "The size of the file, in bytes."),
-    ),
-)
 
 ARCHIVE: Final = Table(
     Archive,
@@ -158,7 +75,7 @@ ARCHIVE: Final = Table(
         ),
         "Its URL, a folder relative to the context, or 'git+' and a repository.",
     ),
-    identity=_identity("name"),
+    identity=identity_of("name"),
     description="An archive that is not well known.",
 )
 BASE: Final = Table(
@@ -170,7 +87,7 @@ BASE: Final = Table(
     Field("libc", "libc", LINE, "The C library, like 'glibc 2.36'."),
     Field("dpkg-status", "dpkg_status", SHA256, "The hash of the base's dpkg status file."),
     PLATFORMS,
-    identity=_identity("digest", "platforms"),
+    identity=identity_of("digest", "platforms"),
     description="The base image on one platform.",
 )
 APT_INDEX: Final = Table(
@@ -182,7 +99,7 @@ APT_INDEX: Final = Table(
     Field("sha256", "sha256", SHA256, "The hash of its InRelease file."),
     Field("date", "date", Moment(), "The Date of its InRelease file, in UTC."),
     Field("signed-by", "signed_by", LINE, "The fingerprint of the key that signed it."),
-    identity=_identity("archive", "suite", "sha256"),
+    identity=identity_of("archive", "suite", "sha256"),
     description="A signed index that apt packages were chosen from.",
 )
 APT: Final = Table(
@@ -197,7 +114,7 @@ APT: Final = Table(
     Field("base", "base", Flag(), "Whether the bootstrapped base holds it."),
     Field("manual", "manual", Flag(), "Whether it was asked for by name."),
     REQUIRED_BY,
-    identity=_identity("name", "architecture", "artifact.sha256", "platforms"),
+    identity=identity_of("name", "architecture", "artifact.sha256", "platforms"),
     description="A Debian package.",
 )
 APT_REMOVAL: Final = Table(
@@ -207,7 +124,7 @@ APT_REMOVAL: Final = Table(
     Field("architecture", "architecture", ARCHITECTURE, "Its architecture."),
     PLATFORMS,
     REQUIRED_BY,
-    identity=_identity("name", "architecture", "version", "platforms"),
+    identity=identity_of("name", "architecture", "version", "platforms"),
     description="A package of the base that the apt packages force out.",
 )
 CONDA: Final = Table(
@@ -234,7 +151,7 @@ CONDA: Final = Table(
     ),
     PLATFORMS,
     REQUIRED_BY,
-    identity=_identity("name", "artifact.sha256", "platforms"),
+    identity=identity_of("name", "artifact.sha256", "platforms"),
     description="A conda package.",
 )
 PYTHON: Final = Table(
@@ -244,7 +161,7 @@ PYTHON: Final = Table(
     Field("provider", "provider", Choice(PythonProvider), "Where it comes from."),
     Field("executable", "executable", ABSOLUTE, "Its absolute path in the image."),
     PLATFORMS,
-    identity=_identity("version", "executable", "platforms"),
+    identity=identity_of("version", "executable", "platforms"),
     description="The interpreter that pip packages are installed for.",
 )
 PIP: Final = Table(
@@ -256,7 +173,7 @@ PIP: Final = Table(
     Field("extras", "extras", Strings(WORD), "The extras asked of it."),
     Field("requested", "requested", Flag(), "Whether the spec itself names it (PEP 376)."),
     REQUIRED_BY,
-    identity=_identity("name", "artifact.sha256", "platforms"),
+    identity=identity_of("name", "artifact.sha256", "platforms"),
     description="A wheel, or a source that is built into one.",
 )
 PIP_BUILD: Final = Table(
@@ -267,7 +184,7 @@ PIP_BUILD: Final = Table(
     PLATFORMS,
     Field("builds", "builds", Strings(PIP_NAME), "The packages that are built with it."),
     REQUIRED_BY,
-    identity=_identity("name", "artifact.sha256", "builds", "platforms"),
+    identity=identity_of("name", "artifact.sha256", "builds", "platforms"),
     description="A wheel that sources are built with, in no image.",
 )
 IMAGE: Final = Table(
@@ -288,7 +205,7 @@ IMAGE: Final = Table(
         ),
         "The wheels that were built of sources.",
     ),
-    identity=_identity("platform", "manifest_digest"),
+    identity=identity_of("platform", "manifest_digest"),
     description="What a build gave (`build --record`). Not part of the tag.",
 )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from imagelock.lock.checks import channel, copy_source, no_credentials, relative_path
+from imagelock.lock.fields import ABSOLUTE, LINE, SHA256
 from imagelock.lock.kinds import Choice, Flag, Platforms, Scalar, Text
 from imagelock.lock.lists import Pairs, Strings
-from imagelock.lock.pins import ABSOLUTE, LINE, SHA256
 from imagelock.lock.tables import Field, Table, Tables, Variants
 from imagelock.model.spec import (
     AptSource,
