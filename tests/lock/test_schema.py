@@ -18,7 +18,8 @@ from jsonschema import Draft202012Validator
 from imagelock.lock.checks import Wrong, archive_url, contained_path
 from imagelock.lock.document import from_document
 from imagelock.lock.encode import encode_lock
-from imagelock.lock.pins import ARCHIVE, CONTAINED, SECTIONS
+from imagelock.lock.fields import CONTAINED
+from imagelock.lock.pins import ARCHIVE, SECTIONS
 from imagelock.lock.roots import ROOTS
 from imagelock.lock.schema import lock_schema
 from imagelock.lock.tables import Embedded, Field, Table, Tables, Variants

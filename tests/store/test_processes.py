@@ -7,8 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from imagelock.fetch.store import Store
 from support.processes import PATIENCE
@@ -90,3 +94,23 @@ print(Store(Path(sys.argv[1])).add(chunks()))
         assert Store(tmp_path).sweep() == 0
         output, _ = writer.communicate(b"\n", timeout=PATIENCE)
     assert output.decode().strip() == hashlib.sha256(b"firstsecond").hexdigest()
+
+
+@pytest.mark.parametrize("make", ["mkdtemp", "mkstemp"])
+def test_what_a_sweep_takes_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: str
+) -> None:
+    store, real = Store(tmp_path), getattr(tempfile, make)
+    swept: list[int] = []
+
+    def made(**options: Any) -> Any:  # noqa: ANN401 - what tempfile gives
+        found = real(**options)
+        if not swept:
+            swept.append(store.sweep())
+        return found
+
+    monkeypatch.setattr(tempfile, make, made)
+    with store.temporary_folder() as folder, store.temporary() as pending:
+        assert folder.is_dir()
+        assert pending.path.is_file()
+        assert swept == [1]

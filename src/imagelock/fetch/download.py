@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Final
 
-from imagelock.fetch.store import PendingFile, Store, disk_errors
+from imagelock.fetch.store import Store, disk_errors
+from imagelock.fetch.temporary import PendingFile
 from imagelock.model.errors import IntegrityError, NetworkError, NotFound
 from imagelock.model.names import Sha256
 

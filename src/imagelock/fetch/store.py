@@ -19,13 +19,13 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from imagelock.fetch.temporary import PendingFile, locked_file, locked_folder, sweep
 from imagelock.model.errors import BuildError, IntegrityError
 from imagelock.model.names import Sha256
 
@@ -67,14 +67,6 @@ def file_chunks(file: IO[bytes]) -> Iterator[bytes]:
     """The rest of an open file in pieces of one MiB."""
     while chunk := file.read(_CHUNK):
         yield chunk
-
-
-@dataclass(frozen=True, slots=True)
-class PendingFile:
-    """A file being written in the store's tmp folder."""
-
-    path: Path
-    file: IO[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +211,7 @@ class Store:
     def temporary(self) -> Iterator[PendingFile]:
         """A new file in the store's tmp folder, gone at the end unless it was published."""
         with disk_errors(str(self.root)):
-            pending = _locked_file(self.root / "tmp")
+            pending = locked_file(self.root / "tmp")
         try:
             yield pending
         finally:
@@ -260,11 +252,8 @@ class Store:
     def temporary_folder(self) -> Iterator[Path]:
         """A new folder in the store's tmp folder, gone at the end with all that is in it."""
         with disk_errors(str(self.root)):
-            (self.root / "tmp").mkdir(parents=True, exist_ok=True)
-            path = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
-            held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            path, held = locked_folder(self.root / "tmp")
         try:
-            fcntl.flock(held, fcntl.LOCK_EX)
             yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
@@ -272,20 +261,7 @@ class Store:
 
     def sweep(self) -> int:
         """Remove what killed writers left in tmp; the number of files and folders removed."""
-        removed = 0
-        for path in sorted((self.root / "tmp").glob("*")):
-            with contextlib.suppress(OSError):
-                held = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-                try:
-                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    if path.is_dir():
-                        shutil.rmtree(path)
-                    else:
-                        path.unlink()
-                    removed += 1
-                finally:
-                    os.close(held)
-        return removed
+        return sweep(self.root / "tmp")
 
     def _publish(self, pending: PendingFile, target: Path, *, mode: int) -> None:
         with disk_errors(str(self.root)):
@@ -293,25 +269,6 @@ class Store:
             os.fchmod(pending.file.fileno(), mode)
             target.parent.mkdir(parents=True, exist_ok=True)
             pending.path.rename(target)
-
-
-def _locked_file(folder: Path) -> PendingFile:
-    """A new locked file; tried again when a sweep takes it between its making and its lock."""
-    while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=folder)
-        file = os.fdopen(descriptor, "w+b")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if Path(name).exists():
-                return PendingFile(Path(name), file)
-        except BlockingIOError:
-            pass
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            file.close()
-            raise
-        file.close()
 
 
 def _mark_used(path: Path, last: float) -> None:
