@@ -83,7 +83,9 @@ def test_what_is_missing_is_said_before_anything_is_built(site: EngineSite) -> N
     with pytest.raises(UsageError, match="unknown option 'level'"):
         BuildKitBuilder().build(options(lock, level="1"), [], "oci:x", context=site.context())
     # Which platforms the machine's kernel can run is its own business, so not asked here.
-    session = _BuildKitSession(engine="BuildKit", arguments=(), platforms=("linux/amd64",))
+    session = _BuildKitSession(
+        engine="BuildKit", arguments=(), platforms=("linux/amd64",), caches={}
+    )
     with pytest.raises(BuildError, match="does not run linux/s390x") as refused:
         session.refuse(Platform("linux/s390x"))
     assert "binfmt" in refused.value.hint

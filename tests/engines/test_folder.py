@@ -221,6 +221,10 @@ def test_render_by_the_command_line(site: Site, tmp_path: Path) -> None:
     refused = call("build", str(spec), "--builder", "docker", "--record", env=store)
     assert refused.code == 2
     assert "--builder oci" in refused.err
+    for option in ("--check-runs", "--cache-from=r.example/c", "--cache-to=r.example/c"):
+        refused = call("build", str(spec), "--builder", "docker", option, env=store)
+        assert refused.code == 2
+        assert option.partition("=")[0] in refused.err
     unknown = call("build", str(spec), "--builder", "nobody", env=store)
     assert unknown.code == 2
     assert "buildkit, docker, oci, podman" in unknown.err

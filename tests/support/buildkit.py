@@ -74,8 +74,12 @@ class BuildKit(Engine):
 
 
 @contextlib.contextmanager
-def running_buildkit() -> Iterator[BuildKit]:
-    """Start the daemon with its data in a temporary folder; stop it by its process id."""
+def running_buildkit(*, bridged: bool = False) -> Iterator[BuildKit]:
+    """Start the daemon with its data in a temporary folder; stop it by its process id.
+
+    ``bridged``: it has a network of its own, apart from this machine's, with a bridge that gives
+    addresses to commands with a network. Without, such commands have none, and it can pull.
+    """
     needs("docker", "unshare", "pivot_root")
     if os.geteuid() != 0:
         missing("BuildKit needs root")
@@ -90,9 +94,9 @@ def running_buildkit() -> Iterator[BuildKit]:
                 "data-root": "/mnt/data",
                 "exec-root": "/run/docker",
                 "hosts": ["unix:///mnt/sock"],
-                "bridge": "none",
                 "iptables": False,
                 "ip6tables": False,
+                **({} if bridged else {"bridge": "none"}),
             }
         )
     )
@@ -100,6 +104,7 @@ def running_buildkit() -> Iterator[BuildKit]:
     daemon = subprocess.Popen(
         [
             *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation=private"),
+            *(("--net",) if bridged else ()),
             *("sh", "-euc", _START, "sh", str(root), str(folder)),
         ],
         stdout=log,

@@ -12,7 +12,7 @@ from support.buildkit import running_buildkit
 from support.engine import Engine, running_engine
 from support.podman import Podman, running_podman
 
-STARTS: Final[dict[str, Callable[[], AbstractContextManager[Engine | Podman]]]] = {
+STARTS: Final[dict[str, Callable[..., AbstractContextManager[Engine | Podman]]]] = {
     "buildkit": running_buildkit,
     "docker": running_engine,
     "podman": running_podman,
@@ -21,9 +21,9 @@ STARTS: Final[dict[str, Callable[[], AbstractContextManager[Engine | Podman]]]] 
 
 
 @contextmanager
-def started(name: str) -> Iterator[Engine | Podman]:
+def started(name: str, **options: bool) -> Iterator[Engine | Podman]:
     """The engine of a builder, with the environment that leads to it."""
-    with STARTS[name]() as engine, pytest.MonkeyPatch.context() as patch:
+    with STARTS[name](**options) as engine, pytest.MonkeyPatch.context() as patch:
         for key, value in engine.environment.items():
             patch.setenv(key, value)
         yield engine

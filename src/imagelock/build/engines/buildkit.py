@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Final
 
 from imagelock.build.engines.options import options_of
@@ -57,17 +57,24 @@ class BuildKitBuilder(EngineBuilder):
             engine = f"{engine}, Docker {_check_store()}"
         yield _BuildKitSession(
             engine=f"{engine} (buildx {buildx[1] if len(buildx) > 1 else ''}, driver {driver})",
-            arguments=(*named, *_caches(options)),
+            arguments=named,
+            caches=options,
             platforms=_platforms(said),
         )
 
 
 class _BuildKitSession(Session):
     def __init__(
-        self, *, engine: str, arguments: tuple[str, ...], platforms: tuple[str, ...]
+        self,
+        *,
+        engine: str,
+        arguments: tuple[str, ...],
+        platforms: tuple[str, ...],
+        caches: Mapping[str, str],
     ) -> None:
         self.engine = engine
         self._arguments = arguments
+        self._caches = caches
         self._platforms = platforms
 
     def refuse(self, platform: Platform) -> None:
@@ -91,6 +98,7 @@ class _BuildKitSession(Session):
         command = [
             *("docker", "buildx", "build", "--progress=plain", "--provenance=false"),
             *self._arguments,
+            *cache_arguments(self._caches, work.platform),
             f"--platform={work.platform}",
             f"--build-arg=SOURCE_DATE_EPOCH={rendered.epoch}",
             f"--metadata-file={work.scratch / 'metadata.json'}",
@@ -148,14 +156,27 @@ def _check_store() -> str:
     return str(said.get("ServerVersion", ""))
 
 
-def _caches(options: dict[str, str]) -> tuple[str, ...]:
-    """A repository alone is a registry's cache, as in buildx; to write, all steps are kept."""
+def cache_arguments(options: Mapping[str, str], platform: Platform) -> list[str]:
+    """What ``cache-from`` and ``cache-to`` say to buildx, for the build of a platform.
+
+    A repository alone is a registry's cache under a tag of the platform's own, where no other
+    platform's takes its place; to write, all steps are kept. The rest is buildx's own language.
+    """
     arguments = []
     if "cache-from" in options:
-        arguments.append(f"--cache-from={options['cache-from']}")
+        text = options["cache-from"]
+        source = text if "=" in text else f"type=registry,ref={_cache_tag(text, platform)}"
+        arguments.append(f"--cache-from={source}")
     if "cache-to" in options:
         text = options["cache-to"]
-        arguments.append(
-            f"--cache-to={text if '=' in text else f'type=registry,ref={text},mode=max'}"
-        )
-    return tuple(arguments)
+        target = f"type=registry,ref={_cache_tag(text, platform)},mode=max"
+        arguments.append(f"--cache-to={text if '=' in text else target}")
+    return arguments
+
+
+def _cache_tag(repository: str, platform: Platform) -> str:
+    if "@" in repository:
+        return repository
+    named = repository.rpartition(":")[2]
+    tagged = ":" in repository and "/" not in named
+    return f"{repository}{'-' if tagged else ':'}{platform.text.replace('/', '-')}"

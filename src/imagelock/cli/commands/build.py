@@ -39,7 +39,7 @@ def run(options: argparse.Namespace, report: Report) -> int:
     if not order.lock.reproducible:
         report.note(NOT_REPRODUCIBLE)
     context = make_context(report, offline=options.offline)
-    _refuse_other_digests(options, order)
+    _refuse_of_engines(options, order)
     output, push = _output(options, context, order)
     if options.dry_run:
         _show_plan(order, platforms, report, context=context, output=output, push=push)
@@ -85,14 +85,27 @@ def run(options: argparse.Namespace, report: Report) -> int:
     return ExitCode.DONE
 
 
-def _refuse_other_digests(options: argparse.Namespace, order: BuildOrder) -> None:
-    """Engines have digests of their own; a lock records those that any machine gives."""
+def _refuse_of_engines(options: argparse.Namespace, order: BuildOrder) -> None:
+    """UsageError for what only the embedded builder does: an engine would leave it undone."""
     name = builder_name(order, options.builder)
-    if name != "oci" and (options.record or options.check):
+    if name == "oci":
+        return
+    if options.record or options.check:
         raise UsageError(
             f"--record and --check are about the digests of the builder 'oci', not of '{name}'",
             where="--builder",
             hint="add `--builder oci`, or compare the contents with `imagelock verify`",
+        )
+    given = {
+        "--check-runs": options.check_runs,
+        "--cache-from": options.cache_from,
+        "--cache-to": options.cache_to,
+    }
+    for option in (option for option, value in given.items() if value):
+        raise UsageError(
+            f"{option} is for the builder 'oci', not for '{name}'",
+            where="--builder",
+            hint="add `--builder oci`; BuildKit's own cache is named in [builder] options",
         )
 
 
