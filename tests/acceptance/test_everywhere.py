@@ -13,7 +13,8 @@ from acceptance.conftest import HOST, Build, run_build, store_with_artifacts_alo
 from support.engine import missing
 from support.later import library
 from support.registry import needs
-from support.trixie_host import SHARED, install_wheel, run_on_trixie
+from support.trixie import SHARED
+from support.trixie_host import install_wheel, run_on_trixie
 
 pytestmark = [pytest.mark.network, pytest.mark.root, pytest.mark.slow]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from build.conftest import Site, needs_root
+from imagelock.build.engines.folder import Written, write_context
 from imagelock.build.oci.builder import BuildContext
 from imagelock.fetch.artifacts import ArtifactFetcher
 from imagelock.fetch.http import Http
@@ -16,7 +17,7 @@ from imagelock.fetch.store import Store, file_chunks
 from imagelock.model.archives import Archive, Artifact
 from imagelock.model.lock import SPEC_ROOT, Lock, PipPin, PythonPin, PythonProvider, Requirer
 from imagelock.model.names import pip_name
-from imagelock.model.platform import DEFAULT_PLATFORM
+from imagelock.model.platform import DEFAULT_PLATFORM, Platform
 from imagelock.model.spec import (
     CopyRule,
     ImageConfig,
@@ -26,14 +27,19 @@ from imagelock.model.spec import (
     Secret,
     Spec,
 )
+from imagelock.render import Dialect
 from support.archives import Member, deb_of, wheel_of
 from support.buildkit import BuildKit
 from support.command import kept_folder
 from support.engine import Engine
 from support.minbase import minbase_layout
 from support.podman import Podman
+from support.registry import RunningRegistry, running_registry
 from support.sources import make_sdist, project_files
 from support.started import started
+
+REAL = (pytest.mark.network, pytest.mark.engine, pytest.mark.root)
+"""The marks of tests on real engines."""
 
 CANARY = "CANARY-9b1f77-keep-me-nowhere"
 NASTY = "a \"b\" $HOME \\n 'c' # <<EOF `x` é"
@@ -151,6 +157,28 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> EngineSite:
     store.root.mkdir()
     (store.root / "trees").symlink_to(shared)
     return EngineSite(folder=folder, base=minbase_layout("python3", "python3"), store=store)
+
+
+def written(
+    lock: Lock,
+    folder: Path,
+    site: Site,
+    *,
+    dialect: Dialect,
+    platforms: Sequence[Platform] = (DEFAULT_PLATFORM,),
+) -> Written:
+    """The lock rendered into a folder, which is made where it is not there."""
+    folder.mkdir(exist_ok=True)
+    return write_context(
+        lock, platforms, folder, dialect=dialect, reference="small:1", context=site.context()
+    )
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
+    """A registry of this machine."""
+    with running_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from engines.conftest import CANARY, NASTY, EngineSite, small_lock
 from imagelock.app.verify import verify_image
 from imagelock.build.engines.session import EngineBuilder
 from imagelock.build.oci.builder import OciBuilder
+from imagelock.model.errors import BuildError
 from imagelock.model.image import BuildResult
 from imagelock.model.platform import DEFAULT_PLATFORM
 from imagelock.registry.layout import LayoutSource
@@ -50,6 +53,19 @@ def build_and_compare(builder: EngineBuilder, site: EngineSite, *, secret: bool)
     assert config["config"]["User"] == "tool"
     refuse_canary(layout, site)
     return result
+
+
+def fail_at_its_step(builder: EngineBuilder, site: EngineSite, *, secret: bool) -> None:
+    """A failing command is told of with its step and what it said, but for secrets."""
+    shown = ("cat /run/secrets/token",) if secret else ()
+    lock = small_lock(site, secret=secret, commands=(*shown, "echo near the end", "exit 7"))
+    target = site.folder / "failed"
+    with pytest.raises(BuildError) as failed:
+        builder.build(lock, [], f"oci:{target}", context=site.context())
+    assert failed.value.where.startswith("run 1: ")
+    assert "near the end" in failed.value.message
+    assert CANARY not in str(failed.value)
+    assert not target.exists()
 
 
 def refuse_canary(layout: Path, site: EngineSite) -> None:

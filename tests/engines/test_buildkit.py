@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from engines.conftest import CANARY, EngineSite, small_lock
-from engines.same_tree import build_and_compare
+from engines.conftest import CANARY, REAL, EngineSite, small_lock, written
+from engines.same_tree import build_and_compare, fail_at_its_step
 from imagelock.build.engines.buildkit import BuildKitBuilder, _BuildKitSession
-from imagelock.build.engines.folder import write_context
 from imagelock.build.engines.squash import squashed_entries
 from imagelock.model.errors import BuildError, UsageError
 from imagelock.model.lock import BaseKind, BasePin, Lock
-from imagelock.model.platform import DEFAULT_PLATFORM, Platform
+from imagelock.model.platform import Platform
 from imagelock.model.spec import BuilderChoice, CopyRule, LayoutBase, Spec
 from imagelock.registry.archive import REFERENCE, archive_source
 from imagelock.registry.layout import LayoutSource
@@ -24,12 +23,7 @@ from imagelock.render.bake import bake_json
 from support.buildkit import BuildKit, buildkit_port
 from support.layouts import Entry, LayoutWriter, tar_of
 
-pytestmark = [
-    pytest.mark.network,
-    pytest.mark.engine,
-    pytest.mark.root,
-    pytest.mark.usefixtures("buildkit"),
-]
+pytestmark = [*REAL, pytest.mark.usefixtures("buildkit")]
 
 
 def options(lock: Lock, **values: str) -> Lock:
@@ -51,15 +45,7 @@ def test_the_tree_is_that_of_the_embedded_builder(site: EngineSite, buildkit: Bu
 
 
 def test_a_failing_command_is_placed_at_its_step(site: EngineSite) -> None:
-    lock = small_lock(
-        site, secret=True, commands=("cat /run/secrets/token", "echo near the end", "exit 7")
-    )
-    with pytest.raises(BuildError) as failed:
-        BuildKitBuilder().build(lock, [], f"oci:{site.folder / 'x'}", context=site.context())
-    assert failed.value.where.startswith("run 1: ")
-    assert "near the end" in failed.value.message
-    assert CANARY not in str(failed.value)
-    assert not (site.folder / "x").exists()
+    fail_at_its_step(BuildKitBuilder(), site, secret=True)
 
 
 def test_a_remote_builder_by_name(site: EngineSite, buildkit: BuildKit) -> None:
@@ -93,15 +79,8 @@ def test_what_is_missing_is_said_before_anything_is_built(site: EngineSite) -> N
 
 def test_bake_takes_what_is_rendered(site: EngineSite, buildkit: BuildKit, tmp_path: Path) -> None:
     lock = small_lock(site, secret=True)
-    written = write_context(
-        lock,
-        [DEFAULT_PLATFORM],
-        tmp_path,
-        dialect=Dialect.BUILDKIT,
-        reference="small:1",
-        context=site.context(),
-    )
-    (tmp_path / "docker-bake.json").write_text(bake_json({".": ("small:1", written.rendered)}))
+    rendered = written(lock, tmp_path, site, dialect=Dialect.BUILDKIT).rendered
+    (tmp_path / "docker-bake.json").write_text(bake_json({".": ("small:1", rendered)}))
     shown = subprocess.run(
         ["docker", "buildx", "bake", "-f", "docker-bake.json", "--print"],
         cwd=tmp_path,
@@ -110,7 +89,7 @@ def test_bake_takes_what_is_rendered(site: EngineSite, buildkit: BuildKit, tmp_p
         check=True,
     )
     target = json.loads(shown.stdout)["target"]["image"]
-    assert target["args"]["SOURCE_DATE_EPOCH"] == str(written.rendered.epoch)
+    assert target["args"]["SOURCE_DATE_EPOCH"] == str(rendered.epoch)
     assert target["tags"] == ["small:1"]
     assert not any(CANARY.encode() in p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
 
@@ -147,20 +126,13 @@ def test_both_platforms_from_one_dockerfile(
             for platform in platforms
         ),
     )
-    (tmp_path / "context").mkdir()
-    written = write_context(
-        lock,
-        platforms,
-        tmp_path / "context",
-        dialect=Dialect.BUILDKIT,
-        reference="t:1",
-        context=site.context(),
-    )
+    folder = tmp_path / "context"
+    rendered = written(lock, folder, site, dialect=Dialect.BUILDKIT, platforms=platforms).rendered
     buildkit.docker(
         *("buildx", "build", "--provenance=false", "--platform=linux/amd64,linux/arm64"),
-        f"--build-arg=SOURCE_DATE_EPOCH={written.rendered.epoch}",
+        f"--build-arg=SOURCE_DATE_EPOCH={rendered.epoch}",
         f"--output=type=oci,dest={tmp_path / 'image.tar'},rewrite-timestamp=true",
-        str(tmp_path / "context"),
+        str(folder),
     )
     (tmp_path / "read").mkdir()
     with (tmp_path / "image.tar").open("rb") as stream:

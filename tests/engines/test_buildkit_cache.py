@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from engines.conftest import CANARY, EngineSite, small_lock
+from engines.conftest import CANARY, REAL, EngineSite, small_lock
 from imagelock.build.engines.buildkit import BuildKitBuilder, cache_arguments
 from imagelock.model.image import BuildResult
 from imagelock.model.lock import Lock
 from imagelock.model.platform import Platform
 from imagelock.model.spec import BuilderChoice, RunRule
 from support.image_tree import layout_tree
-from support.registry import RunningRegistry, running_registry
+from support.registry import RunningRegistry
 from support.started import started
 
-pytestmark = [
-    pytest.mark.network,
-    pytest.mark.engine,
-    pytest.mark.registry,
-    pytest.mark.root,
-]
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
-    with running_registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
+pytestmark = [*REAL, pytest.mark.registry]
 
 
 def run_lock(site: EngineSite, *runs: RunRule, **options: str) -> Lock:

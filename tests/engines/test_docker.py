@@ -7,21 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from engines.conftest import EngineSite, small_lock
-from engines.same_tree import build_and_compare
+from engines.conftest import REAL, EngineSite, small_lock, written
+from engines.same_tree import build_and_compare, fail_at_its_step
 from imagelock.build.engines.docker import DockerBuilder
-from imagelock.build.engines.folder import SUMS, write_context
+from imagelock.build.engines.folder import SUMS
 from imagelock.model.errors import BuildError, UsageError
-from imagelock.model.platform import DEFAULT_PLATFORM, Platform
+from imagelock.model.platform import Platform
 from imagelock.render import Dialect
 from support.engine import Engine
 
-pytestmark = [
-    pytest.mark.network,
-    pytest.mark.engine,
-    pytest.mark.root,
-    pytest.mark.usefixtures("docker"),
-]
+pytestmark = [*REAL, pytest.mark.usefixtures("docker")]
 
 
 def test_the_tree_is_that_of_the_embedded_builder(site: EngineSite, docker: Engine) -> None:
@@ -48,11 +43,7 @@ def test_secrets_are_refused_with_a_way_out(site: EngineSite) -> None:
 
 
 def test_a_failing_command_is_placed_at_its_step(site: EngineSite) -> None:
-    lock = small_lock(site, secret=False, commands=("echo near the end", "exit 7"))
-    with pytest.raises(BuildError) as failed:
-        DockerBuilder().build(lock, [], f"oci:{site.folder / 'x'}", context=site.context())
-    assert failed.value.where.startswith("run 1: ")
-    assert "near the end" in failed.value.message
+    fail_at_its_step(DockerBuilder(), site, secret=False)
 
 
 def test_a_foreign_platform_is_refused_before_anything_is_sent(site: EngineSite) -> None:
@@ -68,14 +59,7 @@ def test_a_foreign_platform_is_refused_before_anything_is_sent(site: EngineSite)
 def test_a_plain_docker_build_checks_every_hash(
     site: EngineSite, docker: Engine, tmp_path: Path
 ) -> None:
-    write_context(
-        small_lock(site, secret=False),
-        [DEFAULT_PLATFORM],
-        tmp_path,
-        dialect=Dialect.DOCKER,
-        reference="small:1",
-        context=site.context(),
-    )
+    written(small_lock(site, secret=False), tmp_path, site, dialect=Dialect.DOCKER)
     for sums in tmp_path.rglob(SUMS):
         subprocess.run(["sha256sum", "--check", "--quiet", SUMS], cwd=sums.parent, check=True)
     (deb,) = tmp_path.rglob("*.deb")

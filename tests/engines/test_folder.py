@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from build.conftest import Site, layout_of
-from imagelock.build.engines.folder import new_folder, write_context
+from engines.conftest import written
+from imagelock.build.engines.folder import new_folder
 from imagelock.build.engines.result import settled_config
 from imagelock.fetch.store import Store
 from imagelock.model.errors import BuildError, UsageError
 from imagelock.model.lock import Lock
-from imagelock.model.platform import DEFAULT_PLATFORM
 from imagelock.model.spec import CopyRule, LayoutBase, RunRule, Secret, Spec
 from imagelock.render import Dialect
 from support.archives import Member, tar_of
@@ -71,16 +71,7 @@ def held(site: Site, *, copy: str = "app.ini", runs: tuple[RunRule, ...] = ()) -
 
 
 def write(site: Site, target: Path, dialect: Dialect = Dialect.DOCKER, **more: object) -> Path:
-    target.mkdir()
-    write_context(
-        held(site, **more),  # type: ignore[arg-type]
-        [DEFAULT_PLATFORM],
-        target,
-        dialect=dialect,
-        reference="t:1",
-        context=site.context(),
-    )
-    return target
+    return written(held(site, **more), target, site, dialect=dialect).path  # type: ignore[arg-type]
 
 
 def listing(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -135,15 +126,9 @@ def test_the_folder_is_the_same_from_everywhere(
 
 def test_nothing_is_left_when_rendering_fails(site: Site, tmp_path: Path) -> None:
     target = tmp_path / "parent" / "out"
+    lock = held(site, runs=(RunRule(commands=("true",)),))
     with pytest.raises(UsageError), new_folder(target) as folder:
-        write_context(
-            held(site, runs=(RunRule(commands=("true",)),)),
-            [DEFAULT_PLATFORM],
-            folder,
-            dialect=Dialect.DOCKER,
-            reference="t:1",
-            context=site.context(),
-        )
+        written(lock, folder, site, dialect=Dialect.DOCKER)
     assert list(target.parent.iterdir()) == []
 
 

@@ -8,16 +8,12 @@ from pathlib import Path
 import pytest
 
 from acceptance.conftest import HOST, LOCKS
+from engines.conftest import REAL
 from support.command import Called, call
 from support.image_tree import Tree, differences, layout_tree
 from support.started import STARTS, started
 
-pytestmark = [
-    pytest.mark.network,
-    pytest.mark.engine,
-    pytest.mark.root,
-    pytest.mark.slow,
-]
+pytestmark = [*REAL, pytest.mark.slow]
 
 LOCK = str(LOCKS / "hello.lock")
 

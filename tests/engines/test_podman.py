@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from engines.conftest import CANARY, EngineSite, small_lock
-from engines.same_tree import build_and_compare
+from engines.conftest import REAL, EngineSite, small_lock
+from engines.same_tree import build_and_compare, fail_at_its_step
 from imagelock.build.engines.podman import PodmanBuilder
-from imagelock.model.errors import BuildError
 from support.podman import Podman
 
-pytestmark = [
-    pytest.mark.network,
-    pytest.mark.engine,
-    pytest.mark.root,
-    pytest.mark.usefixtures("podman"),
-]
+pytestmark = [*REAL, pytest.mark.usefixtures("podman")]
 
 
 def test_the_tree_is_that_of_the_embedded_builder(site: EngineSite, podman: Podman) -> None:
@@ -33,8 +27,4 @@ def test_podman_keeps_it(site: EngineSite, podman: Podman) -> None:
 
 
 def test_a_failing_command_is_placed_at_its_step(site: EngineSite) -> None:
-    lock = small_lock(site, secret=True, commands=("cat /run/secrets/token", "exit 7"))
-    with pytest.raises(BuildError) as failed:
-        PodmanBuilder().build(lock, [], f"oci:{site.folder / 'x'}", context=site.context())
-    assert failed.value.where.startswith("run 1: ")
-    assert CANARY not in str(failed.value)
+    fail_at_its_step(PodmanBuilder(), site, secret=True)

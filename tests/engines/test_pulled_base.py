@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engines.conftest import EngineSite
+from engines.conftest import REAL, EngineSite
 from imagelock.app.verify import verify_image
 from imagelock.build.engines.buildkit import BuildKitBuilder
 from imagelock.build.engines.docker import DockerBuilder
@@ -25,15 +24,10 @@ from imagelock.model.spec import CopyRule, ImageBase, ImageConfig, RunRule, Spec
 from imagelock.registry.layout import LayoutSource
 from imagelock.registry.source import RegistrySource
 from support.image_tree import differences, layout_tree
-from support.registry import RunningRegistry, client_with, running_registry, skopeo_push
+from support.registry import RunningRegistry, client_with, skopeo_push
 from support.started import started
 
-pytestmark = [
-    pytest.mark.network,
-    pytest.mark.engine,
-    pytest.mark.registry,
-    pytest.mark.root,
-]
+pytestmark = [*REAL, pytest.mark.registry]
 
 BUILDERS: dict[str, type[EngineBuilder]] = {
     "buildkit": BuildKitBuilder,
@@ -50,12 +44,6 @@ RUNTIME = {
     "ExposedPorts": {"8080/tcp": {}, "53/udp": {}},
     "StopSignal": "SIGINT",
 }
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
-    with running_registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engines.conftest import CANARY, EngineSite, small_lock
-from imagelock.build.engines.folder import SUMS, write_context
+from engines.conftest import CANARY, EngineSite, small_lock, written
+from imagelock.build.engines.folder import SUMS
 from imagelock.build.oci.builder import OciBuilder
 from imagelock.model.errors import CheckFailed
 from imagelock.model.lock import BuiltWheel, ImageRecord, Lock
@@ -20,19 +20,6 @@ from imagelock.render import Dialect
 pytestmark = [pytest.mark.network, pytest.mark.root]
 
 WHEEL = "made-1.0-py3-none-any.whl"
-
-
-def rendered(site: EngineSite, lock: Lock, folder: Path, dialect: Dialect) -> Path:
-    folder.mkdir()
-    write_context(
-        lock,
-        [DEFAULT_PLATFORM],
-        folder,
-        dialect=dialect,
-        reference="small:1",
-        context=site.context(),
-    )
-    return folder
 
 
 def recorded(lock: Lock, wheel: str) -> Lock:
@@ -54,7 +41,7 @@ def test_the_folder_holds_the_wheel_of_the_embedded_builder(
     (built,) = image.image.wheels
     kept = recorded(lock, built.sha256)
     for dialect in (Dialect.BUILDKIT, Dialect.PODMAN):
-        folder = rendered(site, kept, tmp_path / dialect, dialect)
+        folder = written(kept, tmp_path / dialect, site, dialect=dialect).path
         (wheel,) = folder.rglob(WHEEL)
         assert hashlib.sha256(wheel.read_bytes()).hexdigest() == built.sha256
         step = wheel.parents[1]
@@ -66,17 +53,17 @@ def test_the_folder_holds_the_wheel_of_the_embedded_builder(
         assert not any(CANARY.encode() in path.read_bytes() for path in files)
     # A layer that was shared, or outlived its wheel, is no wheel: it is built again.
     site.store.path(built.sha256).unlink()
-    again = rendered(site, kept, tmp_path / "again", Dialect.BUILDKIT)
+    again = written(kept, tmp_path / "again", site, dialect=Dialect.BUILDKIT).path
     assert len(list(again.rglob(WHEEL))) == 1
 
 
 def test_a_wheel_that_is_not_the_recorded_one_is_refused(site: EngineSite, tmp_path: Path) -> None:
     with pytest.raises(CheckFailed, match="recorded as 0000") as refused:
-        rendered(
-            site,
+        written(
             recorded(small_lock(site, secret=False), "0" * 64),
             tmp_path / "x",
-            Dialect.DOCKER,
+            site,
+            dialect=Dialect.DOCKER,
         )
     assert "--record" in refused.value.hint
     assert not any((tmp_path / "x").iterdir())

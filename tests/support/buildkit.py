@@ -1,7 +1,7 @@
 """A real BuildKit: trixie's docker.io with the containerd image store, in a root of its own.
 
-Debian packages no buildkitd; the docker.io of trixie holds one. The root is made once by
-mmdebstrap, kept in the test cache, and read only: what the daemon writes is in a temporary folder.
+Debian packages no buildkitd; the docker.io of trixie holds one. What the daemon writes is in a
+temporary folder.
 """
 
 from __future__ import annotations
@@ -19,46 +19,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from support.engine import Engine, missing
-from support.minbase import test_cache
 from support.registry import needs
+from support.trixie import SHARED, entered, trixie_root
 
-_INCLUDED = "ca-certificates,docker.io,docker-cli,docker-buildx"
+_INCLUDED = ("ca-certificates", "docker.io", "docker-cli", "docker-buildx")
 _PLUGIN = "usr/libexec/docker/cli-plugins/docker-buildx"
 _START_SECONDS = 90
-
-# A chroot is not enough: runc wants to pivot below a root that is a mount. With a process
-# namespace of its own, killing the first process leaves nothing behind.
-_START = """
-cd "$1"
-mount --bind . .
-cd "$1"
-mount -t proc proc proc
-mount --rbind /sys sys
-mount --rbind /dev dev
-mount -t tmpfs tmpfs run
-mount -t tmpfs tmpfs tmp
-mount --bind "$2" mnt
-mount -o remount,bind,ro .
-pivot_root . .
-umount -l .
-exec dockerd --config-file=/mnt/daemon.json
-"""
-
-
-def trixie_root() -> Path:
-    """The root with dockerd and buildx. Needs root and the archive the first time."""
-    made = test_cache() / "buildkit-trixie"
-    if made.exists():
-        return made
-    needs("mmdebstrap")
-    part = made.with_name(f"{os.getpid()}.{made.name}")
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={_INCLUDED}"]
-    subprocess.run([*command, "trixie", str(part)], check=True, capture_output=True)
-    try:
-        part.rename(made)
-    except OSError:  # another process was first, and made the same
-        shutil.rmtree(part)
-    return made
 
 
 class BuildKit(Engine):
@@ -83,7 +49,7 @@ def running_buildkit(*, bridged: bool = False) -> Iterator[BuildKit]:
     needs("docker", "unshare", "pivot_root")
     if os.geteuid() != 0:
         missing("BuildKit needs root")
-    root = trixie_root()
+    root = trixie_root("buildkit-trixie", *_INCLUDED)
     folder = Path(tempfile.mkdtemp(prefix="imagelock-buildkit-"))
     (folder / "config" / "cli-plugins").mkdir(parents=True)
     (folder / "config" / "cli-plugins" / "docker-buildx").symlink_to(root / _PLUGIN)
@@ -91,9 +57,9 @@ def running_buildkit(*, bridged: bool = False) -> Iterator[BuildKit]:
         json.dumps(
             {
                 "features": {"containerd-snapshotter": True},
-                "data-root": "/mnt/data",
+                "data-root": f"{SHARED}/data",
                 "exec-root": "/run/docker",
-                "hosts": ["unix:///mnt/sock"],
+                "hosts": [f"unix://{SHARED}/sock"],
                 "iptables": False,
                 "ip6tables": False,
                 **({} if bridged else {"bridge": "none"}),
@@ -102,11 +68,7 @@ def running_buildkit(*, bridged: bool = False) -> Iterator[BuildKit]:
     )
     log = (folder / "log").open("wb")
     daemon = subprocess.Popen(
-        [
-            *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation=private"),
-            *(("--net",) if bridged else ()),
-            *("sh", "-euc", _START, "sh", str(root), str(folder)),
-        ],
+        entered(root, folder, "dockerd", f"--config-file={SHARED}/daemon.json", bridged=bridged),
         stdout=log,
         stderr=subprocess.STDOUT,
     )

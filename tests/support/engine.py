@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +23,15 @@ def missing(what: str) -> None:
     pytest.skip(what)
 
 
+def run_program(
+    *command: str, environment: Mapping[str, str], check: bool
+) -> subprocess.CompletedProcess[str]:
+    """Run a program of an engine, with what leads it there."""
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
 class Engine:
     """A running engine; :meth:`docker` is the command line against it, with ``environment``."""
 
@@ -36,16 +45,7 @@ class Engine:
 
     def docker(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run ``docker ARGUMENTS``."""
-        done = subprocess.run(
-            ["docker", *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if check:
-            assert done.returncode == 0, done.stderr
-        return done
+        return run_program("docker", *arguments, environment=self.environment, check=check)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from support.engine import missing
+from support.engine import missing, run_program
 from support.registry import needs
 
 
@@ -45,16 +45,7 @@ class Podman:
 
     def podman(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run ``podman ARGUMENTS``."""
-        done = subprocess.run(
-            ["podman", *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if check:
-            assert done.returncode == 0, done.stderr
-        return done
+        return run_program("podman", *arguments, environment=self.environment, check=check)
 
 
 @contextlib.contextmanager

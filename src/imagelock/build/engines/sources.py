@@ -41,7 +41,7 @@ def with_wheels(plan: ImagePlan, lock: Lock, context: BuildContext) -> ImagePlan
     if not sources:
         return plan
     for step in sources:
-        context.said(f"  {step.title}, without the engine")
+        context.said(f"  {step.title} in the sandbox of `oci`")
     built = _built(plan, lock, context)
     _refuse_unrecorded(plan, lock, built)
     return replace(plan, steps=tuple(_with_wheel(step, built, context) for step in plan.steps))
@@ -53,9 +53,12 @@ class _Layers(LayerCache):
     def find(self, key: str, title: str) -> CachedLayer | None:
         found = LayerCache.find(self, key, title)
         wheel = found.notes.get(NOTE) if found else None
-        if wheel is not None and self.store.find(sha256(str(wheel))) is None:
+        if wheel is None:
+            return found
+        try:
+            return found if self.store.find(sha256(str(wheel))) else None
+        except ValueError:  # said by whoever shares layers
             return None
-        return found
 
 
 def _built(plan: ImagePlan, lock: Lock, context: BuildContext) -> dict[str, Sha256]:
