@@ -398,6 +398,57 @@ def test_a_version_that_only_history_gives_is_refused_when_it_is_locked(
     assert "name a release" in said.value.hint
 
 
+def test_a_poetry_lock_with_a_repository_and_a_folder_is_locked_as_it_says(
+    desk: Desk, folder: Path
+) -> None:
+    repository = folder.parent / "repository"
+    made = make_repository(repository, project_files(dependencies=("core",)))
+    write_files(folder / "near", project_files("near", dependencies=("tool",)))
+    commit(repository)
+    project = 'dependencies = ["near"]\n[dependency-groups]\ndev = ["pathspec"]\n'
+    (folder / "pyproject.toml").write_text(f"[project]\n{project}")
+    lock_text = f"""\
+[[package]]
+name = "near"
+version = "1"
+[package.dependencies]
+tool = "*"
+[package.source]
+type = "directory"
+url = "near"
+[[package]]
+name = "tool"
+version = "1"
+[package.dependencies]
+core = "*"
+[package.source]
+type = "git"
+url = "{repository}"
+resolved_reference = "{made}"
+[[package]]
+name = "core"
+version = "1.0"
+files = [{{ file = "c", hash = "sha256:{sha256(wheel("core", "1.0"))}" }}]
+[[package]]
+name = "pathspec"
+version = "0.12"
+groups = ["dev"]
+files = [{{ file = "p", hash = "sha256:{sha256(wheel("pathspec", "0.12"))}" }}]
+[metadata]
+lock-version = "2.1"
+python-versions = "*"
+"""
+    (folder / "poetry.lock").write_text(lock_text)
+    lock = desk.lock(desk.spec(requirements=["poetry.lock"]))
+    assert short(lock) == ["near 1.0 near/ .", f"tool 1.0 git+../repository {made}"]
+    assert [pin.name for pin in lock.pip] == ["core", "near", "tool"]
+    item = '[{ path = "poetry.lock", groups = ["dev"] }]'
+    path = folder / "train.toml"
+    path.write_text(path.read_text().replace('["poetry.lock"]', item))
+    more = desk.lock(load_spec(path), lock)
+    assert [pin.name for pin in more.pip] == ["core", "near", "pathspec", "tool"]
+
+
 def add_submodule(repository: Path, path: str, url: str, made: str) -> None:
     """What `git submodule add` writes, for any URL."""
     with (repository / ".gitmodules").open("a") as file:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from imagelock.model.errors import SpecError
 from imagelock.model.toml import inline_text, key_text
-from support.other_locks import DATA, LOCKS
+from support.other_locks import DATA, LOCKS, PLACES
 from support.specs import BASE, spec_of
 
 JUNK = st.sampled_from(
@@ -56,18 +56,21 @@ def written(name: str, document: Any) -> str:  # noqa: ANN401 (a document)
     return "".join(f"{key_text(key)} = {inline_text(value)}\n" for key, value in document.items())
 
 
-DOCUMENTS = {tool: small(parsed(DATA / tool / name)) for tool, name in LOCKS.items()}
+NAMES = {**LOCKS, **PLACES}
+DOCUMENTS = {tool: small(parsed(DATA / tool / name)) for tool, name in NAMES.items()}
 PROJECTS = {
     tool: parsed(DATA / tool / "pyproject.toml")
-    for tool in LOCKS
+    for tool in NAMES
     if (DATA / tool / "pyproject.toml").exists()
 }
 
 
 def read(tool: str, document: object, project: object) -> object:
-    name = LOCKS[tool]
+    name = NAMES[tool]
+    chosen = f'{{ path = "{name}", extras = ["plot"], groups = ["dev", "lint"] }}'
+    item = chosen if tool == "poetry-places" else f'"{name}"'
     files = {name: written(name, document), "pyproject.toml": written("", project)}
-    return spec_of(f'{BASE}[pip]\nrequirements = ["{name}"]\n', files).pip.requirements
+    return spec_of(f"{BASE}[pip]\nrequirements = [{item}]\n", files).pip.requirements
 
 
 @pytest.mark.parametrize("tool", sorted(LOCKS))
@@ -76,7 +79,7 @@ def test_whole_locks_are_read(tool: str) -> None:
 
 
 @settings(max_examples=200)
-@given(st.sampled_from(sorted(LOCKS)), RANDOMS, JUNK, st.integers(1, 3), st.integers(0, 1))
+@given(st.sampled_from(sorted(NAMES)), RANDOMS, JUNK, st.integers(1, 3), st.integers(0, 1))
 def test_a_broken_lock_is_refused_with_problems(
     tool: str, random: Random, junk: object, times: int, which: int
 ) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.markers import Marker
 
+from imagelock.spec.other_locks.choosing import Choosing
 from imagelock.spec.other_locks.markers import marker_text
 
 ATOMS = [
@@ -60,7 +61,7 @@ def test_the_rest_means_the_same(marker: str, target: dict[str, str], system: st
     ],
 )
 def test_what_is_decided(marker: str, expected: str | None) -> None:
-    assert marker_text(marker, groups=("main",)) == expected
+    assert marker_text(marker, Choosing(groups=("main",))) == expected
 
 
 def test_what_is_no_marker() -> None:

@@ -6,6 +6,8 @@ PDM 2.24, pipenv, and pylock.toml by uv).
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from inline_snapshot import snapshot
 
@@ -13,6 +15,9 @@ from imagelock.model.errors import SpecError
 from imagelock.model.spec import RequirementsFile
 from imagelock.spec import parse_spec
 from imagelock.spec.other_locks import is_lock_file, read_lock_file
+from imagelock.spec.other_locks.choosing import Choosing
+from imagelock.spec.other_locks.places import git_place
+from imagelock.spec.other_locks.sheet import Node
 from support.other_locks import DATA, LOCKS
 
 
@@ -69,8 +74,8 @@ def test_extras_and_groups_of_uv_are_there_where_they_are_chosen() -> None:
     assert (both.extras, both.groups) == (("plot",), ("dev",))
     with pytest.raises(SpecError, match="expected the extra 'no', there is plot"):
         taken_over("uv", 'extras = ["no"]')
-    with pytest.raises(SpecError, match=r"expected a uv\.lock to choose extras"):
-        taken_over("poetry-2", 'groups = ["dev"]')
+    with pytest.raises(SpecError, match="expected a lock to choose extras"):
+        taken_over("pipenv", 'groups = ["dev"]')
     with pytest.raises(SpecError, match="unknown key"):
         taken_over("uv", 'extra = ["plot"]')
 
@@ -123,6 +128,203 @@ def test_members_of_a_workspace_and_what_has_a_place_of_its_own() -> None:
     )
     assert taken.constraints == ("idna==3.7",)
     assert taken.overrides == ("idna<4",)
+
+
+def placed(tool: str, **chosen: tuple[str, ...]) -> RequirementsFile:
+    """A lock with packages that no index gives, in the folder ``app`` of the spec."""
+    folder, name = DATA / f"{tool}-places", {"poetry": "poetry.lock", "pylock": "pylock.toml"}[tool]
+    return read_lock_file(
+        f"app/{name}",
+        (folder / name).read_text(),
+        source=f"app/{name}",
+        read_beside=lambda beside: (folder / beside).read_text(),
+        choosing=Choosing(**chosen),
+    )
+
+
+COMMIT = "a98ecf6d5d1bca00fb1ff6b303775e5d42691205"
+
+
+def test_poetry_with_a_repository_and_a_folder() -> None:
+    plain = placed("poetry")
+    assert plain.requirements == (
+        "dirproj",
+        "dirproj @ ./dirproj",
+        "itsdangerous>=2",
+        "tool",
+        f"tool @ git+file:///work/repo@{COMMIT}",
+    )
+    assert [line.partition("=")[0] for line in plain.constraints] == ["idna", "itsdangerous"]
+    more = placed("poetry", extras=("plot",), groups=("dev", "lint"))
+    added = set(more.requirements) - set(plain.requirements)
+    assert added == {"attrs>=20", "iniconfig", "blinker"}
+    locked = {line.partition("=")[0] for line in set(more.constraints) - set(plain.constraints)}
+    assert locked == {"attrs", "iniconfig", "blinker"}
+    assert (more.extras, more.groups) == (("plot",), ("dev", "lint"))
+    for kind in ("extra", "group"):
+        with pytest.raises(SpecError, match=f"expected the {kind} 'no', there is "):
+            placed("poetry", **{f"{kind}s": ("no",)})
+
+
+def test_a_pylock_with_a_repository_and_a_folder() -> None:
+    lines = placed("pylock").requirements
+    assert [line for line in lines if "@" in line] == [
+        "dirproj @ ./dirproj",
+        f"tool @ git+file:///work/repo@{COMMIT}",
+    ]
+    assert all("==" in line for line in lines if "@" not in line)
+
+
+PYLOCK = """\
+lock-version = "1.0"
+created-by = "x"
+extras = ["plot"]
+dependency-groups = ["dev", "docs"]
+default-groups = ["dev"]
+"""
+PACKAGE = """\
+[[packages]]
+name = "{0}"
+version = "1"
+marker = "{1}"
+archive = {{ url = "https://h/{0}-1.tar.gz", hashes = {{ sha256 = "{2}" }} }}
+"""
+
+
+def test_extras_and_groups_of_a_pylock_are_there_where_they_are_chosen() -> None:
+    markers = {"a": "'plot' in extras", "b": "'dev' in dependency_groups", "c": "os_name == 'x'",
+               "d": "'docs' in dependency_groups and os_name == 'y'"}  # fmt: skip
+    text = PYLOCK + "".join(PACKAGE.format(*item, "0" * 64) for item in markers.items())
+
+    def names(**chosen: tuple[str, ...]) -> list[str]:
+        taken = read_lock_file(
+            "pylock.toml", text, source="pylock.toml", read_beside=str, choosing=Choosing(**chosen)
+        )
+        assert all(f"-1.tar.gz#sha256={'0' * 64}" in line for line in taken.requirements)
+        return [line.replace(" ", "").partition("@")[0] for line in taken.requirements]
+
+    assert names() == ["b", "c"]
+    assert names(extras=("plot",), groups=("docs",)) == ["a", "b", "c", "d"]
+    for kind in ("extra", "group"):
+        with pytest.raises(SpecError, match=f"expected the {kind} 'no', there is "):
+            names(**{f"{kind}s": ("no",)})
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://h/a/b.git", "git+https://h/a/b.git"),
+        ("git@h.x:a/b.git", "git+ssh://git@h.x/a/b.git"),
+        ("ssh://git@h:22/a", "git+ssh://git@h:22/a"),
+        ("../repo x", "git+../repo%20x"),
+        ("/abs/repo", "git+/abs/repo"),
+        ("file://None/abs", "git+file:///abs"),
+    ],
+)
+def test_the_addresses_of_repositories(url: str, expected: str) -> None:
+    made = git_place(Node({}), url, COMMIT, folder="app/..", subfolder="py d")
+    assert made == f"{expected}@{COMMIT}#subdirectory=py%20d"
+
+
+POETRY_PLACES = """\
+[[package]]
+name = "by-url"
+version = "1"
+files = [{ file = "by_url-1-py3-none-any.whl", hash = "sha256:HASH" }]
+[package.source]
+type = "url"
+url = "https://h/by_url-1-py3-none-any.whl"
+[[package]]
+name = "by-file"
+version = "1"
+groups = ["main", "dev"]
+markers = { main = "os_name == 'x'", dev = "os_name == 'y'" }
+files = [{ file = "by_file-1-py3-none-any.whl", hash = "sha256:HASH" }]
+[package.source]
+type = "file"
+url = "wheels/by_file-1-py3-none-any.whl"
+[metadata]
+lock-version = "2.1"
+python-versions = "*"
+""".replace("HASH", "0" * 64)
+
+
+def test_poetry_with_files_and_old_extras() -> None:
+    project = """\
+[tool.poetry.dependencies]
+python = "*"
+by-url = { url = "https://h/by_url-1-py3-none-any.whl" }
+by-file = { path = "wheels/by_file-1-py3-none-any.whl", optional = true }
+[tool.poetry.extras]
+files = ["by-file"]
+[tool.poetry.dev-dependencies]
+by-file = "*"
+"""
+
+    def lines(**chosen: tuple[str, ...]) -> list[str]:
+        taken = read_lock_file(
+            "poetry.lock", POETRY_PLACES, source="poetry.lock",
+            read_beside=lambda _name: project, choosing=Choosing(**chosen),
+        )  # fmt: skip
+        return [line.replace("0" * 64, "HASH") for line in taken.requirements]
+
+    by_url = ["by-url", "by-url @ https://h/by_url-1-py3-none-any.whl#sha256=HASH"]
+    file = "by-file @ ./wheels/by_file-1-py3-none-any.whl#sha256=HASH"
+    assert lines() == by_url
+    assert lines(extras=("files",)) == ["by-file", f'{file} ; os_name == "x"', *by_url]
+    assert lines(groups=("dev",)) == [
+        "by-file",
+        f'{file} ; os_name == "x" or os_name == "y"',
+        *by_url,
+    ]
+
+
+def test_pipenv_with_places_of_its_own() -> None:
+    packages = {
+        "tool": {
+            "git": "https://h/t.git",
+            "ref": COMMIT,
+            "extras": ["x"],
+            "markers": "os_name=='y'",
+        },
+        "near": {"path": "./near", "editable": True},
+        "far": {"file": "https://h/far-1-py3-none-any.whl", "hashes": ["sha256:" + "0" * 64]},
+    }
+    text = json.dumps({"_meta": {"pipfile-spec": 6}, "default": packages})
+    taken = read_lock_file("a/Pipfile.lock", text, source="Pipfile.lock", read_beside=str)
+    assert taken.requirements == (
+        f"far @ https://h/far-1-py3-none-any.whl#sha256={'0' * 64}",
+        "near @ ./a/near",
+        f'tool[x] @ git+https://h/t.git@{COMMIT} ; os_name == "y"',
+    )
+
+
+def test_pdm_with_places_of_its_own() -> None:
+    text = f"""\
+[metadata]
+lock_version = "4.5.0"
+[[package]]
+name = "tool"
+version = "1"
+git = "https://h/tool"
+revision = "{COMMIT}"
+subdirectory = "py"
+groups = ["default", "dev"]
+[[package]]
+name = "near"
+version = "1"
+path = "./near"
+groups = ["plot"]
+"""
+    project = '[project]\ndependencies = ["tool @ git+https://h/tool"]\n'
+    project += '[project.optional-dependencies]\nplot = ["near"]\n'
+    taken = read_lock_file(
+        "a/pdm.lock", text, source="pdm.lock", read_beside=lambda _name: project,
+        choosing=Choosing(extras=("plot",)),
+    )  # fmt: skip
+    assert taken.requirements == (
+        "near", "near @ ./a/near", "tool", f"tool @ git+https://h/tool@{COMMIT}#subdirectory=py",
+    )  # fmt: skip
 
 
 def test_pylock() -> None:

@@ -190,7 +190,10 @@ def test_uv(content: str, expected: str) -> None:
             POETRY,
             '[tool.poetry.dependencies]\nidna = { git = "https://h/x" }\n',
             snapshot(
-                "pyproject.toml:2:8: tool.poetry.dependencies.idna: a dependency by git is not supported yet"
+                """\
+poetry.lock:2:1: package[0]: idna is locked from an index, and the project takes it from elsewhere
+  hint: lock again with the tool that wrote this\
+"""
             ),
         ),
         (
@@ -211,10 +214,7 @@ poetry.lock:2:1: package[0]: expected the sha256 of at least one file, got none
         (
             POETRY.replace("[metadata]", '[package.source]\ntype = "git"\n[metadata]'),
             PYPROJECT,
-            snapshot("""\
-poetry.lock:6:1: package[0].source: a package from 'git' is not supported yet
-  hint: put a wheel of it on an index, and depend on its version\
-"""),
+            snapshot("poetry.lock:6:1: package[0].source: expected 'url', which is missing"),
         ),
         (
             POETRY + POETRY.partition("[meta")[0].replace("3.7", "3.6"),
@@ -283,8 +283,8 @@ poetry.lock:1:1: expected 'pyproject.toml' beside this lock, which does not say 
         (
             PDM.replace("files", 'git = "https://h/x"\nfiles'),
             snapshot("""\
-pdm.lock:5:7: package[0].git: a package from 'git' is not supported yet
-  hint: put a wheel of it on an index, and depend on its version\
+pdm.lock:2:1: package[0]: expected the whole id of a commit, got 'none'
+  hint: lock again with the tool that wrote this\
 """),
         ),
     ],
@@ -319,8 +319,8 @@ pylock.toml:4:1: packages[0]: expected the sha256 of at least one file, got none
             PYLOCK.partition("wheels")[0]
             + 'vcs = { type = "git", url = "https://h/x", commit-id = "1" }',
             snapshot("""\
-pylock.toml:7:7: packages[0].vcs: a package from 'vcs' is not supported yet
-  hint: put a wheel of it on an index, and depend on its version\
+pylock.toml:7:7: packages[0].vcs: expected the whole id of a commit, got '1'
+  hint: lock again with the tool that wrote this\
 """),
         ),
         (
@@ -328,11 +328,19 @@ pylock.toml:7:7: packages[0].vcs: a package from 'vcs' is not supported yet
             snapshot("pylock.toml:4:1: packages[0]: expected 'version', which is missing"),
         ),
         (
-            PYLOCK.partition("wheels")[0] + 'directory = { path = "." }',
+            PYLOCK.partition("wheels")[0]
+            + 'vcs = { type = "hg", url = "https://h/x", commit-id = "1" }',
             snapshot("""\
-pylock.toml:7:13: packages[0].directory: a package from a folder or file of the project is not supported yet
-  hint: bring it in with [[copy]], or put a wheel of it on an index, and depend on its version\
+pylock.toml:7:16: packages[0].vcs.type: a package from 'hg' is not supported yet
+  hint: put a wheel of it on an index, and depend on its version\
 """),
+        ),
+        (
+            PYLOCK.partition("wheels")[0]
+            + 'archive = { url = "https://h/x.whl", hashes = { sha256 = "1" } }',
+            snapshot(
+                "pylock.toml:7:47: packages[0].archive.hashes: expected 64 hex digits, got 1 characters"
+            ),
         ),
     ],
 )
@@ -362,8 +370,8 @@ def test_pylock(content: str, expected: str) -> None:
         (
             PIPFILE.replace('"version"', '"git"'),
             snapshot("""\
-Pipfile.lock: default.idna.git: a package from 'git' is not supported yet
-  hint: put a wheel of it on an index, and depend on its version\
+Pipfile.lock: default.idna: expected the whole id of a commit, got 'none'
+  hint: lock again with the tool that wrote this\
 """),
         ),
         (

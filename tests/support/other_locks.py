@@ -14,3 +14,5 @@ LOCKS: Final = {
     "pdm": "pdm.lock",
     "pipenv": "Pipfile.lock",
 }
+PLACES: Final = {"poetry-places": "poetry.lock", "pylock-places": "pylock.toml"}
+"""Those with packages that no index gives."""

@@ -17,7 +17,7 @@ from imagelock.model.spec import RequirementsFile
 from imagelock.spec.document import LARGEST_FILE, LARGEST_LOCK, decode_text
 from imagelock.spec.findings import quoted
 from imagelock.spec.logical_lines import LogicalLine, logical_lines
-from imagelock.spec.other_locks import is_lock_file, read_lock_file
+from imagelock.spec.other_locks import is_lock_file, knows_extras, read_lock_file
 from imagelock.spec.other_locks.choosing import NOTHING, Choosing
 from imagelock.spec.requirement_line import (
     OPTION,
@@ -73,8 +73,8 @@ class RequirementsReader:
         ``choosing`` is what is wanted of a lock. Raise RuleBroken when the file cannot be read,
         SpecError for problems in it.
         """
-        if choosing.anything and posixpath.basename(path) != "uv.lock":
-            msg = f"expected a uv.lock to choose extras and groups of, got {quoted(path)}"
+        if choosing.anything and not knows_extras(path):
+            msg = f"expected a lock to choose extras and groups of, got {quoted(path)}"
             raise RuleBroken(msg, hint="export what you want of it as a requirements file")
         if is_lock_file(path):
             return read_lock_file(

@@ -28,6 +28,11 @@ def is_lock_file(path: str) -> bool:
     return name in LOCK_FILES or bool(_PYLOCK.fullmatch(name))
 
 
+def knows_extras(path: str) -> bool:
+    """Whether extras and dependency groups can be chosen of a file."""
+    return is_lock_file(path) and posixpath.basename(path) != "Pipfile.lock"
+
+
 def read_lock_file(
     path: str,
     text: str,
@@ -38,7 +43,7 @@ def read_lock_file(
 ) -> RequirementsFile:
     """A lock as the resolver's input. ``source`` is the path that messages name.
 
-    ``choosing`` is what is wanted of a uv.lock besides. ``read_beside`` gives the text of a file
+    ``choosing`` is what is wanted of a lock besides. ``read_beside`` gives the text of a file
     in the lock's folder, or raises RuleBroken. Raise SpecError with every problem, each with its
     place.
     """
@@ -54,6 +59,7 @@ def read_lock_file(
         found = read_beside(name)
         return Sheet(shown, found, Node(parse_document(found, source=shown)))
 
+    folder = posixpath.dirname(path)
     if posixpath.basename(path) == "Pipfile.lock":
         sheet = Sheet(source, "", Node(_json(text, source)))
     else:
@@ -61,15 +67,15 @@ def read_lock_file(
     try:
         match posixpath.basename(path):
             case "uv.lock":
-                taken = read_uv(sheet, choosing, folder=posixpath.dirname(path))
+                taken = read_uv(sheet, choosing, folder=folder)
             case "poetry.lock":
-                taken = read_poetry(sheet, open_beside)
+                taken = read_poetry(sheet, open_beside, choosing, folder=folder)
             case "pdm.lock":
-                taken = read_pdm(sheet, open_beside)
+                taken = read_pdm(sheet, open_beside, choosing, folder=folder)
             case "Pipfile.lock":
-                taken = read_pipfile(sheet)
+                taken = read_pipfile(sheet, folder=folder)
             case _:
-                taken = read_pylock(sheet)
+                taken = read_pylock(sheet, choosing, folder=folder)
     except WrongLockError as error:
         sheet.findings.append(error.finding)
         raise SpecError(sheet.problems()) from None

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+
+def normal_name(text: str) -> str:
+    """The name of an extra or group in one spelling (PEP 685), whatever it is."""
+    return re.sub(r"[-_.]+", "-", text).lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,6 +18,18 @@ class Choosing:
 
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+
+    def known(self, kind: str, names: Iterable[str]) -> dict[str, str]:
+        """Names as they are written by their normal form. ValueError for a chosen one not there.
+
+        ``kind`` is "extra" or "group".
+        """
+        found = {normal_name(name): name for name in names}
+        for name in self.extras if kind == "extra" else self.groups:
+            if name not in found:
+                msg = f"expected the {kind} '{name}', there is {', '.join(sorted(found)) or 'none'}"
+                raise ValueError(msg)
+        return found
 
     @property
     def anything(self) -> bool:

@@ -1,4 +1,4 @@
-"""Markers that ask for extras or dependency groups, decided: none is asked for (PEP 508, 751)."""
+"""Markers that ask for extras or dependency groups, decided by those chosen (PEP 508, 751)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from imagelock.spec.findings import quoted
+from imagelock.spec.other_locks.choosing import NOTHING, Choosing, normal_name
 
 _TOKEN: Final = re.compile(r"\s*('[^']*'|\"[^\"]*\"|[()]|[<>=!~]+|[A-Za-z_][A-Za-z0-9_.]*)")
 _DECIDED: Final = frozenset({"extra", "extras", "dependency_groups"})
 
 
-def marker_text(marker: str, *, groups: tuple[str, ...] = ()) -> str | None:
-    """The marker for a target where no extra is asked for, and no group but ``groups``.
+def marker_text(marker: str, choosing: Choosing = NOTHING) -> str | None:
+    """The marker for a target where only the chosen extras and groups are asked for.
 
     An empty text holds everywhere, None nowhere. The rest is spelled as ``packaging`` does.
     ValueError for what is no marker.
@@ -29,7 +30,7 @@ def marker_text(marker: str, *, groups: tuple[str, ...] = ()) -> str | None:
         raise ValueError(msg) from None
     if not _DECIDED & set(re.findall(r"[a-z_]+", checked)):
         return checked
-    result = _Parser(checked, groups).disjunction()
+    result = _Parser(checked, choosing).disjunction()
     if isinstance(result, bool):
         return "" if result else None
     return str(Marker(result))
@@ -40,7 +41,7 @@ class _Parser:
     """Reads a marker that is known to be valid, and leaves out what is decided."""
 
     rest: str
-    groups: tuple[str, ...]
+    choosing: Choosing
 
     def disjunction(self) -> str | bool:
         """Parts joined by ``or``."""
@@ -73,7 +74,9 @@ class _Parser:
         names = _DECIDED & {left, right}
         if not names:
             return f"{left} {operator} {right}"
-        present = names == {"dependency_groups"} and left[1:-1] in self.groups
+        asked = left if right in names else right
+        wanted = self.choosing.groups if names == {"dependency_groups"} else self.choosing.extras
+        present = normal_name(asked[1:-1]) in wanted
         return present if operator in {"==", "in"} else not present
 
     def _peek(self) -> str:

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from imagelock.model.names import PipName, sha256
 from imagelock.model.spec import RequirementsFile
 from imagelock.spec.findings import quoted
+from imagelock.spec.other_locks.choosing import NOTHING, Choosing
 from imagelock.spec.other_locks.markers import marker_text
 from imagelock.spec.other_locks.sheet import Node, Sheet, WrongLockError
 from imagelock.spec.rule import RuleBroken
@@ -93,7 +94,7 @@ def _direct_names(lines: Iterable[str]) -> Iterator[PipName]:
     """The projects that requirements name by their place."""
     for line in lines:
         match = _NAME.match(line)
-        if match and " @ " in line:
+        if match and " @ " in line.partition(";")[0]:
             yield PipName(match[0])
 
 
@@ -138,10 +139,12 @@ def normal(node: Node, line: str, *, key: str | int = "", rule_is_constraint: bo
         raise node.wrong(error.message, key=key, hint=error.hint) from None
 
 
-def plain_marker(node: Node, text: str, *, key: str = "") -> str | None:
-    """A marker without extras and groups, of which none is asked for; None: it never holds."""
+def plain_marker(
+    node: Node, text: str, *, key: str = "", choosing: Choosing = NOTHING
+) -> str | None:
+    """A marker without extras and groups, which the choice decides; None: it never holds."""
     try:
-        return marker_text(text)
+        return marker_text(text, choosing)
     except ValueError as error:
         raise node.wrong(str(error), key=key) from None
 

@@ -15,14 +15,18 @@ from imagelock.spec.other_locks.pins import (
     sha256_of,
     with_marker,
 )
+from imagelock.spec.other_locks.places import git_place, path_place, with_hash
 from imagelock.spec.other_locks.sheet import Node, Sheet, unknown_version
 
 _VERSION: Final = 6
-_ELSEWHERE: Final = ("git", "hg", "svn", "bzr", "path", "file", "editable")
+_OTHERS: Final = ("hg", "svn", "bzr")
 
 
-def read_pipfile(sheet: Sheet) -> Taken:
-    """The packages of the default section; those of others are for development."""
+def read_pipfile(sheet: Sheet, *, folder: str) -> Taken:
+    """The packages of the default section; those of others are for development.
+
+    ``folder`` is the lock's, relative to the spec's.
+    """
     meta = sheet.root.table("_meta")
     if meta.value.get("pipfile-spec") != _VERSION:
         raise unknown_version(meta, "pipfile-spec", meta.value.get("pipfile-spec"), str(_VERSION))
@@ -30,12 +34,18 @@ def read_pipfile(sheet: Sheet) -> Taken:
     requirements, pins = [], []
     for name in sorted(default.value):
         with sheet.collecting():
-            pin, extras = _pin(default, name)
-            pins.append(pin)
-            line = f"{pin.name}{extras}=={pin.version}"
-            requirements += [
-                normal(pin.node, with_marker(line, marker)) for marker in pin.markers or ("",)
-            ]
+            node = default.table(name)
+            marker = plain_marker(node, node.text("markers", ""), key="markers")
+            if marker is None:
+                continue
+            extras = ",".join(node.texts("extras"))
+            line = f"{default.as_name(name, name)}{f'[{extras}]' if extras else ''}"
+            if place := _place(node, folder):
+                line = f"{line} @ {place} "
+            else:
+                pins.append(_pin(default, name, marker))
+                line = f"{line}=={pins[-1].version}"
+            requirements.append(normal(node, with_marker(line, marker)))
     return Taken(
         requirements=tuple(requirements), pins=tuple(pins), requires_python=_python(meta)
     )  # fmt: skip
@@ -49,21 +59,32 @@ def _python(meta: Node) -> str:
     return f"=={minor}.*" if minor and minor != "*" else ""
 
 
-def _pin(default: Node, name: str) -> tuple[Pin, str]:
-    node = default.table(name)
-    if kind := next((key for key in _ELSEWHERE if key in node), ""):
+def _place(node: Node, folder: str) -> str:
+    """Where a package is that no index gives; empty for one of an index."""
+    if kind := next((key for key in _OTHERS if key in node), ""):
         raise not_from_an_index(node, kind, key=kind)
+    if "git" in node:
+        inner = node.text("subdirectory", "")
+        commit = node.text("ref", "none")
+        return git_place(node, node.text("git"), commit, folder=folder, subfolder=inner)
+    hashes = node.texts("hashes")
+    hashed = sha256_of(node, hashes[0], "hashes") if len(hashes) == 1 else ""
+    if "file" in node and "://" in node.text("file"):
+        return with_hash(node.text("file"), hashed)
+    kind = next((key for key in ("path", "file") if key in node), "")
+    return path_place(node.text(kind), folder=folder, sha256=hashed) if kind else ""
+
+
+def _pin(default: Node, name: str, marker: str) -> Pin:
+    node = default.table(name)
     version = node.text("version")
     if not version.startswith("=="):
         raise node.wrong(f"expected '==' and a version, got {quoted(version)}", key="version")
-    marker = plain_marker(node, node.text("markers", ""), key="markers")
     hashes = (("", sha256_of(node, text, "hashes")) for text in node.texts("hashes"))
-    extras = ",".join(node.texts("extras"))
-    pin = Pin(
+    return Pin(
         name=default.as_name(name, name),
         version=version.lstrip("="),
         node=node,
         hashes=hashes_of(node, hashes),
         markers=(marker,) if marker else (),
     )
-    return pin, f"[{extras}]" if extras else ""
