@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -32,6 +33,19 @@ def test_connections_are_kept(server: LocalServer, http: Http) -> None:
     for _ in range(5):
         assert http.get(f"{server.url}/a").body == b"a"
     assert server.connections == 1
+
+
+def test_what_is_left_of_a_body_is_not_the_next_answer(server: LocalServer, http: Http) -> None:
+    fake = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfake"
+    for path, size, status in (("/short", 1, 404), ("/long", 10**5, 404), ("/left", 10**5, 200)):
+        server.routes[path] = Answer(fake * size, status)
+    server.routes["/next"] = Answer(b"next")
+    for path in ("/short", "/long", "/left"):
+        with contextlib.suppress(NotFound), http.stream(f"{server.url}{path}") as chunks:
+            next(chunks)
+        assert http.get(f"{server.url}/next").body == b"next"
+    assert len(server.requests) == 6, "none was asked again"
+    assert server.connections == 3, "a short answer is read to its end"
 
 
 def test_a_name_is_resolved_once(

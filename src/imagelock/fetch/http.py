@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from imagelock.fetch.connections import Connections
 
 _CHUNK: Final = 1 << 18
+_SHORT: Final = 1 << 14
 _USER_AGENT: Final = "imagelock/0.1"
 _GONE: Final = frozenset({404, 410})
 
@@ -200,6 +201,8 @@ class Http:
         answer = self._open("GET", url, headers=headers, body=None, preload=False)
         try:
             if answer.status not in statuses:
+                if (answer.length_remaining or _SHORT) < _SHORT:
+                    answer.drain_conn()  # the connection is of use again
                 raise self._refused(url, answer.status)
             yield StreamedAnswer(
                 status=answer.status,
@@ -209,6 +212,8 @@ class Http:
         except urllib3.exceptions.HTTPError as error:
             raise self._failed(url, error) from None
         finally:
+            # On a kept connection, what is left of a body would be read as the next answer.
+            answer.close()
             answer.release_conn()
 
     def canonical(self, url: str) -> str:
