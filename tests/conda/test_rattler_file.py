@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from imagelock.fetch.authorization import basic_authorization
 from imagelock.fetch.credentials import HostCredentials
-from imagelock.fetch.http import Http, basic_authorization
+from imagelock.fetch.http import Http
 from imagelock.lock import encode_lock
 from imagelock.model.errors import ImagelockError, NetworkError, UsageError
 from imagelock.model.lock import Lock

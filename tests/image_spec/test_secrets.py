@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from imagelock import ImageBuildEngine, ImageSpec
-from imagelock.fetch.http import basic_authorization
+from imagelock.fetch.authorization import basic_authorization
 from imagelock.image_spec.place import Place
 from imagelock.model.errors import ImagelockError
 from support.archives import wheel_of

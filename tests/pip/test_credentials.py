@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from imagelock.fetch.authorization import basic_authorization
 from imagelock.fetch.credentials import HostCredentials
-from imagelock.fetch.http import Http, basic_authorization
+from imagelock.fetch.http import Http
 from imagelock.fetch.pypi.client import SimpleIndexes
 from imagelock.fetch.store import Store
 from imagelock.model.errors import NetworkError, NotFound, UsageError

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from imagelock.fetch.http import Http, basic_authorization, redact
+from imagelock.fetch.authorization import basic_authorization
+from imagelock.fetch.http import Http, redact
 from imagelock.model.errors import NetworkError, NotFound, UsageError
 from support.local_server import Answer, LocalServer, Request, local_server
 from support.processes import reserved_port

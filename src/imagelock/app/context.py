@@ -41,7 +41,7 @@ class Context:
 def host_context(*, offline: bool = False, progress: Progress | None = None) -> Context:
     """The outside as the environment describes it: the user's store, mirrors and credentials."""
     from imagelock.fetch.credentials import HostCredentials
-    from imagelock.fetch.http import mirrors_from_environment
+    from imagelock.fetch.mirrors import mirrors_from_environment
 
     return Context(
         store=Store(),

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from imagelock.fetch.authorization import basic_authorization
 from imagelock.fetch.conda.rattler_file import RattlerFile
-from imagelock.fetch.http import basic_authorization
 from imagelock.model.errors import UsageError
 
 INDEX_VARIABLES: Final = (

@@ -6,17 +6,22 @@ else, so that no other stage, and no lock, ever sees one.
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import os
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from imagelock.model.errors import NetworkError, NotFound, UsageError
+from imagelock.fetch.authorization import (
+    Credentials,
+    NoCredentials,
+    basic_authorization,
+    user_and_password,
+)
+from imagelock.fetch.mirrors import Mirrors
+from imagelock.model.errors import NetworkError, NotFound
 
 if TYPE_CHECKING:
     import urllib3
@@ -34,74 +39,6 @@ def redact(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
-
-
-def mirrors_from_environment() -> dict[str, str]:
-    """The table of the TOML file that IMAGELOCK_MIRRORS names: canonical prefix to mirror."""
-    named = os.environ.get("IMAGELOCK_MIRRORS")
-    if not named:
-        return {}
-    import tomllib
-
-    try:
-        table = tomllib.loads(Path(named).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"expected TOML: {error}"
-        raise UsageError(
-            f"the file of mirrors (IMAGELOCK_MIRRORS) cannot be read: {reason}",
-            where=named,
-            hint='write lines like "https://pypi.org/simple/" = "https://mirror.example/simple/"',
-        ) from error
-    wrong = [key for key, value in table.items() if not isinstance(value, str)]
-    if wrong:
-        raise UsageError(
-            f"expected a URL as the value of '{wrong[0]}'",
-            where=named,
-            hint='write lines like "https://pypi.org/simple/" = "https://mirror.example/simple/"',
-        )
-    return table
-
-
-class Credentials(Protocol):
-    """Gives the Authorization header for a URL, or None; called from any thread."""
-
-    def known(self, url: str) -> str | None:
-        """Credentials to send at once."""
-        ...
-
-    def refused(self, url: str) -> str | None:
-        """Credentials to try after a 401: what is slow to ask for."""
-        ...
-
-    def located(self, url: str) -> str:
-        """The URL to ask instead, where credentials are a part of its path."""
-        ...
-
-
-class NoCredentials:
-    """Know no credentials."""
-
-    def known(self, url: str) -> str | None:  # noqa: ARG002
-        """Know none."""
-        return None
-
-    def refused(self, url: str) -> str | None:  # noqa: ARG002
-        """Know none."""
-        return None
-
-    def located(self, url: str) -> str:
-        """The same."""
-        return url
-
-
-def basic_authorization(user: str, password: str) -> str:
-    """The Authorization header of HTTP basic authentication (RFC 7617)."""
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
-def _pair(user_info: str) -> tuple[str, str]:
-    user, _, password = user_info.partition(":")
-    return user, password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +72,7 @@ class Http:
         credentials: Credentials | None = None,
     ) -> None:
         self.offline = offline
-        self._mirrors = dict(mirrors or {})
+        self._mirrors = Mirrors(dict(mirrors or {}))
         self._ca_file = ca_file
         self._credentials: Credentials = credentials or NoCredentials()
         self._connections: Connections | None = None
@@ -143,7 +80,7 @@ class Http:
 
     def __reduce__(self) -> tuple[object, ...]:
         """The same client for another process: its settings, none of its connections."""
-        return _same_client, (self.offline, self._mirrors, self._ca_file, self._credentials)
+        return _same_client, (self.offline, self._mirrors.table, self._ca_file, self._credentials)
 
     def get(
         self,
@@ -218,11 +155,7 @@ class Http:
 
     def canonical(self, url: str) -> str:
         """The URL that a mirror's URL stands for: what a page of a mirror links to is locked so."""
-        for prefix in sorted(self._mirrors, key=lambda key: (-len(self._mirrors[key]), key)):
-            mirror = self._mirrors[prefix]
-            if url.startswith(mirror):
-                return prefix + url[len(mirror) :]
-        return url
+        return self._mirrors.canonical(url)
 
     def _open(
         self,
@@ -241,7 +174,7 @@ class Http:
                 where=redact(url),
                 hint="run once without --offline (or IMAGELOCK_OFFLINE)",
             )
-        located = self._credentials.located(self._mirrored(url))
+        located = self._credentials.located(self._mirrors.mirrored(url))
         target, sent = self._with_credentials(located, headers)
 
         def asked() -> urllib3.BaseHTTPResponse:
@@ -276,7 +209,7 @@ class Http:
         if "@" in parts.netloc:
             user, _, host = parts.netloc.rpartition("@")
             url = urlunsplit(parts._replace(netloc=host))
-            found: str | None = basic_authorization(*map(unquote, _pair(user)))
+            found: str | None = basic_authorization(*map(unquote, user_and_password(user)))
         else:
             found = self._credentials.known(url)
         if found and not any(name.lower() == "authorization" for name in sent):
@@ -303,12 +236,6 @@ class Http:
                 if self._connections is None:
                     self._connections = Connections(ca_file=self._ca_file)
         return self._connections.for_url(url)
-
-    def _mirrored(self, url: str) -> str:
-        for prefix in sorted(self._mirrors, key=len, reverse=True):
-            if url.startswith(prefix):
-                return self._mirrors[prefix] + url[len(prefix) :]
-        return url
 
     @staticmethod
     def _refused(url: str, status: int) -> NetworkError:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
-from imagelock.fetch.http import Http, basic_authorization, redact
+from imagelock.fetch.authorization import basic_authorization
+from imagelock.fetch.http import Http, redact
 from imagelock.model.errors import NetworkError
 from imagelock.registry.credentials import Credential
 

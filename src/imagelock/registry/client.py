@@ -12,7 +12,8 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from imagelock.fetch.download import at_range, download
-from imagelock.fetch.http import Http, Response, mirrors_from_environment, redact
+from imagelock.fetch.http import Http, Response, redact
+from imagelock.fetch.mirrors import mirrors_from_environment
 from imagelock.fetch.store import Store
 from imagelock.model.errors import IntegrityError, NetworkError, NotFound
 from imagelock.model.image import Descriptor

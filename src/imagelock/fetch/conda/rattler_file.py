@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from imagelock.fetch.http import basic_authorization
+from imagelock.fetch.authorization import basic_authorization
 from imagelock.model.errors import UsageError
 
 VARIABLE: Final = "RATTLER_AUTH_FILE"
