@@ -6,6 +6,7 @@ Patterns as gitignore(5) describes them; .dockerignore's are rooted, as Docker's
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -57,6 +58,26 @@ class Ignore:
     def keeps_again(self) -> bool:
         """Whether a .dockerignore brings back files below an ignored folder."""
         return any(rule.keeps for rule in self._docker)
+
+
+def docker_ignored(ignore: Path, folder: Path) -> Iterator[str]:
+    """The files below a folder, relative to it, that another folder's .dockerignore names."""
+    rules = _rules(ignore, "", rooted=True)
+    for path in sorted(folder.rglob("*")):
+        inner = path.relative_to(folder)
+        # from either folder's view: the patterns are relative to the context that both are in
+        views = {inner.as_posix()}
+        if folder.is_relative_to(ignore.absolute().parent):
+            views.add((folder.relative_to(ignore.absolute().parent) / inner).as_posix())
+        if not path.is_dir() and any(_ignored_below(rules, view) for view in views):
+            yield inner.as_posix()
+
+
+def _ignored_below(rules: list[_Rule], path: str) -> bool:
+    """Whether a file or a folder above it is ignored."""
+    parts = path.split("/")
+    prefixes = ("/".join(parts[: count + 1]) for count in range(len(parts)))
+    return any(_last_word(rules, prefix, is_folder=prefix != path) for prefix in prefixes)
 
 
 def _last_word(rules: list[_Rule], path: str, *, is_folder: bool) -> bool:
