@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from imagelock import __version__
-from imagelock.cli import arguments as commands_arguments
+from imagelock.cli.arguments import ALL
+from imagelock.cli.arguments_common import EXIT_CODES
 from imagelock.model.errors import UsageError
 
 
@@ -28,14 +29,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = _Parser(
         prog="imagelock",
         description="One spec, one lock, the same container image to the byte on any machine.",
-        epilog=commands_arguments.EXIT_CODES,
+        epilog=EXIT_CODES,
     )
     parser.add_argument("--version", action="version", version=f"imagelock {__version__}")
     commands: argparse._SubParsersAction[argparse.ArgumentParser] = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True
     )
     common = _common()
-    for add in commands_arguments.ALL:
+    for add in ALL:
         add(commands, common)
     return parser
 
