@@ -150,18 +150,20 @@ def test_what_has_no_list_of_its_files_is_refused(tmp_path: Path) -> None:
 @pytest.mark.network
 @pytest.mark.root
 def test_two_images_over_each_other(site: Site, debian: Path) -> None:
-    """Into Debian's interpreter, and then another version over that by another spec."""
+    """Into Debian's interpreter, then another version over that, then one that is built."""
     needs_root()
     store = Store(kept_folder() / "store")
     context = Context(store=store, http=Http(), now=datetime.now(UTC))
     (site.folder / "base").symlink_to(debian)
     says = "import six; print(six.__version__, six.__file__)"
     expected = []
-    for name, base, six in (("one", "base", "1.16.0"), ("two", "one", "1.17.0")):
+    images = (("one", "base", "1.16.0"), ("two", "one", "1.17.0"), ("three", "two", "1.15.0"))
+    for name, base, six in images:
         spec = site.folder / f"{name}.toml"
         spec.write_text(
             f'[base]\nlayout = "oci:{base}"\n'
             f'[pip]\npackages = ["six=={six}"]\npython-exec = "/usr/bin/python3"\n'
+            + ('no-binary = ["six"]\n[apt]\npackages = ["python3"]\n' if name == "three" else "")
         )
         lock_spec(locate(str(spec)), context=context, options=ResolveOptions())
         order = order_of(locate(str(spec)))
@@ -171,4 +173,6 @@ def test_two_images_over_each_other(site: Site, debian: Path) -> None:
         with named_image(f"oci:{site.folder}/{name}", context=context) as image:
             assert verify_image(order.lock, DEFAULT_PLATFORM, image.source, image.reference) == ()
     place = "/usr/local/lib/python3.11/dist-packages/six.py"
-    assert expected == [f"1.16.0 {place}\n", f"1.17.0 {place}\n"]
+    assert expected == [f"{six} {place}\n" for _name, _base, six in images]
+    found = in_image(replace(site, store=store), made, f"ls {place.removesuffix('/six.py')}")
+    assert found.split() == ["six-1.15.0.dist-info", "six.py"]

@@ -147,7 +147,7 @@ class SourceWheelStep(Step):
 
     ``tools`` are exactly the wheels that it is built with, ``settings`` what its backend is told
     (``KEY=VALUE``, in order). ``commit`` is that of a source out of a repository. ``env`` is the
-    spec's; ``secrets`` are mounted and in no key by content.
+    spec's; ``secrets`` are mounted and in no key by content. ``replaces`` is as for wheels.
     """
 
     python: PythonPin
@@ -158,6 +158,7 @@ class SourceWheelStep(Step):
     commit: str = ""
     env: tuple[tuple[str, str], ...] = ()
     secrets: tuple[Secret, ...] = ()
+    replaces: tuple[PipName, ...] = ()
 
     @property
     def runs_code(self) -> bool:

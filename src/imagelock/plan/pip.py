@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from imagelock.model.archives import archive_url, is_repository
@@ -39,6 +40,8 @@ def pip_steps(lock: Lock, platform: Platform) -> Iterator[AnyStep]:
             # Conda's own Python packages are what the wheels were resolved beside.
             system_packages=python.provider is PythonProvider.CONDA,
         )
+    # The lowest layer makes room for all: what is cleared above would hide what lies below.
+    replaced = () if prefix else tuple(pin.name for pin in pins)
     small, big = split_wheels(tuple(pin for pin in pins if pin.artifact.is_wheel))
     groups = [("pip: " + count(len(small), "package"), small)] if small else []
     groups += [(f"pip: {pin.name} {pin.version}", (pin,)) for pin in big]
@@ -56,12 +59,11 @@ def pip_steps(lock: Lock, platform: Platform) -> Iterator[AnyStep]:
             python=python,
             prefix=prefix,
             wheels=group,
-            # The lowest layer makes room for all: what is cleared above would hide what lies below.
-            replaces=tuple(pin.name for pin in pins) if not prefix and number == 0 else (),
+            replaces=replaced if number == 0 else (),
         )
-    for pin in pins:
-        if not pin.artifact.is_wheel:
-            yield _source_step(lock, platform, pin, python, prefix)
+    for number, pin in enumerate(pin for pin in pins if not pin.artifact.is_wheel):
+        step = _source_step(lock, platform, pin, python, prefix)
+        yield replace(step, replaces=replaced) if number == 0 and not groups else step
 
 
 def _source_step(

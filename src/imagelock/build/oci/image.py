@@ -157,7 +157,7 @@ class PlatformBuild:
             cache=self._cache,
             folder=self._context.folder,
             aliases=self._aliases(step),
-            occupied=self._room if isinstance(step, WheelsStep) else Occupied(),
+            occupied=self._room if isinstance(step, WheelsStep | SourceWheelStep) else Occupied(),
         )
 
     def _aliases(self, step: AnyStep) -> tuple[tuple[str, str], ...]:
@@ -206,9 +206,11 @@ class PlatformBuild:
 
         below = self._below(pip=False)
         env = self._runtime_env()
-        found = self._cache.find(source_key(self._cache, step, below, env), step.title)
+        maker = self._maker(step)
+        key = source_key(self._cache, step, below, env, maker.occupied)
+        found = self._cache.find(key, step.title)
         if found is not None:
-            return (found,)
+            return (*maker.cleared(step), found)
         refuse_unrunnable(self._plan.platform, step.title)
         files = self._files(step)
         sandbox = self._opened_sandbox()
@@ -220,8 +222,9 @@ class PlatformBuild:
             folder=self._context.folder,
             env=env,
             agreement=Agreement(self._lock, self._plan.platform),
+            occupied=maker.occupied,
         )
-        return (builder.build(step, below, files),)
+        return (*maker.cleared(step), builder.build(step, below, files))
 
     def _run_commands(self, step: RunStep) -> tuple[CachedLayer, ...]:
         below = self._below()
@@ -291,7 +294,7 @@ class PlatformBuild:
         built = (
             BuiltWheel(name=step.pin.name, sha256=sha256(str(made.notes["wheel"])))
             for made, step in zip(self._made, self._steps, strict=True)
-            if isinstance(step, SourceWheelStep)
+            if isinstance(step, SourceWheelStep) and "wheel" in made.notes
         )
         return tuple(sorted(built))
 

@@ -33,7 +33,7 @@ from imagelock.layers.untar import Readable, read_tar
 from imagelock.model.errors import BuildError
 from imagelock.model.image import BuiltLayer, Descriptor
 from imagelock.model.names import PipName, pip_name
-from imagelock.model.plan import ImagePlan, WheelsStep
+from imagelock.model.plan import ImagePlan, SourceWheelStep, WheelsStep
 
 _INFO: Final = ".dist-info"
 _EGG: Final = ".egg-info"
@@ -84,12 +84,12 @@ def room_for(
     ``file_of`` is asked for the base's layers only when they were not read before.
     """
     for step in plan.steps:
-        if isinstance(step, WheelsStep) and not step.prefix and layers:
+        if isinstance(step, WheelsStep | SourceWheelStep) and not step.prefix and layers:
             return _occupied(store, layers, file_of, scheme_of(step), step.replaces)
     return Occupied()
 
 
-def scheme_of(step: WheelsStep) -> Scheme:
+def scheme_of(step: WheelsStep | SourceWheelStep) -> Scheme:
     """Where a step's wheels go."""
     if step.prefix:
         return Scheme.of_venv(step.prefix, step.python.version)

@@ -19,7 +19,14 @@ from imagelock.layers.entries import EARLIEST, Entry, Layer, with_parents
 from imagelock.layers.venv import venv_layer, wheels_layer
 from imagelock.layers.wheel import Wheel
 from imagelock.model.errors import BuildError
-from imagelock.model.plan import AnyStep, CopyStep, SourceStep, VenvStep, WheelsStep
+from imagelock.model.plan import (
+    AnyStep,
+    CopyStep,
+    SourceStep,
+    SourceWheelStep,
+    VenvStep,
+    WheelsStep,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +45,14 @@ class PureLayers:
     def find(self, step: AnyStep) -> tuple[CachedLayer, ...] | None:
         """The step's layer if it was made before."""
         found = self.cache.find(self._key(step), step.title)
-        if found and self._clears(step):
-            return (self._clearing(), found)
-        return (found,) if found else None
+        return (*self.cleared(step), found) if found else None
 
     def build(self, step: AnyStep, files: Mapping[str, Path]) -> tuple[CachedLayer, ...]:
         """Make the step's layer; ``files`` gives its artifacts by sha256."""
         key = self._key(step)
         if isinstance(step, WheelsStep):
             made = self._wheels(key, step, files)
-            return (self._clearing(), made) if self._clears(step) else (made,)
+            return (*self.cleared(step), made)
         if isinstance(step, VenvStep):
             venv = venv_layer(step.python, step.prefix, system_packages=step.system_packages)
             return (self.cache.make(key, step.title, venv),)
@@ -57,14 +62,16 @@ class PureLayers:
             return (self.cache.make(key, step.title, layer),)
         raise BuildError(f"not supported yet: {step.title}", where=step.title)
 
-    def _clears(self, step: AnyStep) -> bool:
-        return isinstance(step, WheelsStep) and bool(step.replaces and self.occupied.gone)
-
-    def _clearing(self) -> CachedLayer:
-        """What takes away the distributions of the base that are replaced."""
+    def cleared(self, step: AnyStep) -> tuple[CachedLayer, ...]:
+        """What takes away the distributions of the base that a step replaces, if it does."""
+        if not isinstance(step, WheelsStep | SourceWheelStep):
+            return ()
+        if not (step.replaces and self.occupied.gone):
+            return ()
         key = self.cache.key("clear", *self.occupied.gone, *map(str, self.occupied.folders))
         title = "pip: what is replaced"
-        return self.cache.find(key, title) or self.cache.make(key, title, self.occupied.clearing())
+        found = self.cache.find(key, title)
+        return (found or self.cache.make(key, title, self.occupied.clearing()),)
 
     def _wheels(self, key: str, step: WheelsStep, files: Mapping[str, Path]) -> CachedLayer:
         scheme = scheme_of(step)

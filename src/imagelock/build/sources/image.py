@@ -7,20 +7,20 @@ paths and without a network. What is kept is the wheel in its normal form.
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from imagelock.build.oci.cache import CachedLayer, LayerCache
+from imagelock.build.oci.interpreter import Occupied
 from imagelock.build.oci.pure import PureLayers
 from imagelock.build.oci.sandbox import PATH, Sandbox, Work
 from imagelock.build.oci.secrets import Secrets, open_secrets
 from imagelock.build.oci.trees import Trees
 from imagelock.build.sources.agree import Agreement
 from imagelock.build.sources.history import ARCHIVAL, archival_text, version_variables
-from imagelock.build.sources.host import BuildSystem, backend_settings, build_system
+from imagelock.build.sources.host import BuildSystem, build_system
 from imagelock.build.sources.normal import normal_wheel
 from imagelock.build.sources.unpack import source_entries
 from imagelock.fetch.pypi.source import project_table_of
@@ -55,7 +55,10 @@ NOTE: Final = "wheel"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceBuilder:
-    """Builds the sources of one platform. ``env`` is the image's."""
+    """Builds the sources of one platform.
+
+    ``env`` is the image's; ``occupied`` is what the base has where wheels go.
+    """
 
     store: Store
     cache: LayerCache
@@ -64,6 +67,7 @@ class SourceBuilder:
     folder: Path
     env: tuple[tuple[str, str], ...]
     agreement: Agreement
+    occupied: Occupied = field(default_factory=Occupied)
 
     def build(
         self, step: SourceWheelStep, below: tuple[BuiltLayer, ...], files: Mapping[str, Path]
@@ -165,11 +169,10 @@ class SourceBuilder:
             **(version_variables(step.pin.version) if step.commit else {}),
         }
         archival = (f"{_SOURCE}/{ARCHIVAL}", 0o644, archival_text(step.commit))
-        told = json.dumps(backend_settings(step.settings))
         program = (
             *(f"{_ENVIRONMENT}/bin/python", f"/{ROOT}/inside.py"),
-            *(f"{_SOURCE}/{inner}".rstrip("/"), _WHEELS, told),
-            *(system.backend, *system.backend_path),
+            *(f"{_SOURCE}/{inner}".rstrip("/"), _WHEELS),
+            *(system.backend, *system.backend_path, "--", *step.settings),
         )
         return Work(
             lower=self.trees.names(lower),
@@ -223,7 +226,8 @@ class SourceBuilder:
             size = self.store.path(digest).stat().st_size
             wheel = Wheel(file, name=step.pin.name, where=filename, archive_size=size)
             layer = wheels_layer([(wheel, step.pin.requested)], scheme)
-            key = source_key(self.cache, step, below, self.env)
+            layer = replace(layer, entries=self.occupied.kept(layer.entries))
+            key = source_key(self.cache, step, below, self.env, self.occupied)
             notes: dict[str, object] = {NOTE: digest}
             return self.cache.make(key, step.title, layer, notes=lambda: (layer.epoch, notes))
 
@@ -233,10 +237,13 @@ def source_key(
     step: SourceWheelStep,
     below: tuple[BuiltLayer, ...],
     env: tuple[tuple[str, str], ...],
+    occupied: Occupied,
 ) -> str:
     """The key of a built wheel's layer: source, tools, environment and the layers below."""
     pairs = [f"{name}={text}" for name, text in env]
-    return cache.key("source-wheel", step.key, *pairs, *(layer.diff_id for layer in below))
+    folders = map(str, occupied.folders)
+    ids = (layer.diff_id for layer in below)
+    return cache.key("source-wheel", step.key, *pairs, *ids, *folders)
 
 
 class _Stream:
