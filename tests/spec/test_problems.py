@@ -173,3 +173,13 @@ train.toml:1:1: nmae: unknown key
             ],
         }
     )
+
+
+def test_every_unknown_key_of_a_chosen_lock_is_told() -> None:
+    text = BASE + '[pip]\nrequirements = [{ path = "uv.lock", extra = ["a"], group = ["b"] }]\n'
+    assert problems_of(text).splitlines() == [
+        "train.toml:4:37: pip.requirements[0].extra: unknown key",
+        "  hint: did you mean 'extras'?",
+        "train.toml:4:52: pip.requirements[0].group: unknown key",
+        "  hint: did you mean 'groups'?",
+    ]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Final, assert_never
 
@@ -13,6 +11,7 @@ from imagelock.model.errors import SpecError
 from imagelock.spec.findings import Finding, quoted
 from imagelock.spec.other_locks.choosing import Choosing
 from imagelock.spec.positions import KeyPath
+from imagelock.spec.recorder import INVALID, TYPE_NAMES, Invalid, Recorder, did_you_mean
 from imagelock.spec.rule import Rule, RuleBroken
 from imagelock.spec.rules_apt import check_components
 from imagelock.spec.rules_builder import check_builder_options, check_entry
@@ -37,25 +36,6 @@ from imagelock.spec.shapes import (
 )
 from imagelock.spec.unknown import unknown_key_hint
 
-
-class _Invalid:
-    """Stands for a value that has findings."""
-
-
-_INVALID: Final = _Invalid()
-
-_TYPE_NAMES: Final[dict[type, str]] = {
-    str: "a string",
-    bool: "a boolean",
-    int: "an integer",
-    float: "a float",
-    list: "an array",
-    dict: "a table",
-    dt.date: "a date",
-    dt.datetime: "a date and time",
-    dt.time: "a time",
-}
-
 _CHECKS: Final[dict[type, Callable[[Any], None]]] = {
     model.Spec: lambda spec: check_tag_format(spec.tag_format, spec.name),
     model.CondaSpec: check_channels,
@@ -72,7 +52,7 @@ _FILLS: Final[dict[type, Callable[[Any], Any]]] = {
 """What follows from the fields of one table, written out: a lock holds it."""
 
 
-class Reader:
+class Reader(Recorder):
     """Reads values and keeps what is wrong with them in ``findings``.
 
     ``read_requirements`` parses the requirements file at a path; it raises SpecError for
@@ -82,13 +62,13 @@ class Reader:
     def __init__(
         self, read_requirements: Callable[[str, Choosing], model.RequirementsFile]
     ) -> None:
-        self.findings: list[Finding] = []
+        super().__init__()
         self._read_requirements = read_requirements
 
     def read_table(self, shape: Table, value: object, path: KeyPath, **given: object) -> Any:  # noqa: ANN401 (a value of shape.model)
         """A value of the shape's model, or None with findings; ``given`` are its defaults."""
         result = self._table(shape, value, path, given)
-        return None if isinstance(result, _Invalid) else result
+        return None if isinstance(result, Invalid) else result
 
     def _read(self, shape: Shape, value: object, path: KeyPath) -> object:  # noqa: C901 (a case each)
         result: object
@@ -141,21 +121,21 @@ class Reader:
         if value in known:
             return choices(value)
         message = f"expected one of {', '.join(map(repr, known))}, got {quoted(value)}"
-        return self._found(path, message, _did_you_mean(value, known))
+        return self._found(path, message, did_you_mean(value, known))
 
     def _items(self, value: object, path: KeyPath, read: Callable[[Any, KeyPath], object]) -> Any:  # noqa: ANN401 (items of any type)
         if not isinstance(value, list):
             hint = "put it in brackets: […]" if isinstance(value, str) else ""
             return self._wrong(value, "an array", path, hint)
         items = [read(item, (*path, index)) for index, item in enumerate(value)]
-        return _INVALID if _INVALID in items else items
+        return INVALID if INVALID in items else items
 
     def _texts(self, shape: Texts, value: object, path: KeyPath) -> object:
         if shape.needed and value == []:
             return self._found(path, "expected at least one, got an empty array")
         items = self._items(value, path, lambda item, at: self._text(shape.rule, item, at))
-        if isinstance(items, _Invalid):
-            return _INVALID
+        if isinstance(items, Invalid):
+            return INVALID
         single = items if shape.repeats else list(dict.fromkeys(items))
         return tuple(single if shape.ordered else sorted(single))
 
@@ -167,23 +147,26 @@ class Reader:
             return self._file(name, at, Choosing()) if isinstance(name, str) else name
 
         items = self._items(value, path, read)
-        if isinstance(items, _Invalid):
-            return _INVALID
+        if isinstance(items, Invalid):
+            return INVALID
         return tuple(sorted(dict.fromkeys(items), key=lambda file: file.path))
 
     def _chosen(self, shape: Files, item: dict[str, object], path: KeyPath) -> object:
         """A lock, with the extras and groups that are wanted of it."""
-        for key in item.keys() - {"path", "extras", "groups"}:
-            hint = unknown_key_hint(key, path, ("path", "extras", "groups"))
+        known = ("path", "extras", "groups")
+        unknown = [key for key in item if key not in known]
+        for key in unknown:
+            hint = unknown_key_hint(key, path, known)
             self._found((*path, key), "unknown key", hint, at="key")
-            return _INVALID
+        if unknown:
+            return INVALID
         name = self._text(shape.rule, item.get("path", ""), (*path, "path"))
         names = Texts(PIP_NAME, ordered=False, repeats=False, needed=False)
         extras = self._texts(names, item.get("extras", []), (*path, "extras"))
         groups = self._texts(names, item.get("groups", []), (*path, "groups"))
         if isinstance(name, str) and isinstance(extras, tuple) and isinstance(groups, tuple):
             return self._file(name, path, Choosing(extras=extras, groups=groups))
-        return _INVALID
+        return INVALID
 
     def _file(self, name: str, path: KeyPath, choosing: Choosing) -> object:
         try:
@@ -192,13 +175,13 @@ class Reader:
             return self._broken(error, path)
         except SpecError as error:
             self.findings.append(Finding(path=path, inner=error.problems))
-            return _INVALID
+            return INVALID
 
     def _pairs(self, shape: Pairs, value: object, path: KeyPath) -> object:
         if not isinstance(value, dict):
             return self._wrong(value, "a table", path)
         pairs = [self._pair(shape, name, item, path) for name, item in sorted(value.items())]
-        return _INVALID if _INVALID in pairs else tuple(pairs)
+        return INVALID if INVALID in pairs else tuple(pairs)
 
     def _pair(self, shape: Pairs, name: str, value: object, table: KeyPath) -> object:
         path = (*table, name)
@@ -207,13 +190,13 @@ class Reader:
         except RuleBroken as error:
             finding = Finding(path=path, message=error.message, hint=error.hint, at="key")
             self.findings.append(finding)
-            return _INVALID
+            return INVALID
         if type(value) not in shape.types:
-            names = [_TYPE_NAMES[kind] for kind in shape.types]
+            names = [TYPE_NAMES[kind] for kind in shape.types]
             wanted = f"one of {', '.join(names)}" if len(names) > 1 else names[0]
             return self._wrong(value, wanted, path)
-        if isinstance(value, str) and self._apply(shape.value, value, path) is _INVALID:
-            return _INVALID
+        if isinstance(value, str) and self._apply(shape.value, value, path) is INVALID:
+            return INVALID
         return name, value
 
     def _named_texts(self, shape: NamedTexts, value: object, path: KeyPath) -> object:
@@ -230,9 +213,9 @@ class Reader:
             if name in found:
                 message = f"expected each name once, got '{name}' in two spellings"
                 self._found(at, message, at="key")
-                return _INVALID
+                return INVALID
             found[name] = self._texts(shape.value, item, at)
-        return _INVALID if _INVALID in found.values() else tuple(sorted(found.items()))
+        return INVALID if INVALID in found.values() else tuple(sorted(found.items()))
 
     def _tables(self, shape: Tables, value: object, path: KeyPath) -> object:
         if isinstance(value, dict):
@@ -240,7 +223,7 @@ class Reader:
             hint = f"write [[{header}]], with two brackets each side"
             return self._found(path, "expected an array of tables, got a table", hint)
         items = self._items(value, path, lambda item, at: self._table(shape.item, item, at, {}))
-        return _INVALID if isinstance(items, _Invalid) else tuple(items)
+        return INVALID if isinstance(items, Invalid) else tuple(items)
 
     def _one_of(self, shape: OneOf, value: object, path: KeyPath) -> object:
         if not isinstance(value, dict):
@@ -257,7 +240,7 @@ class Reader:
         chosen = next(table for table in shape.tables if table.leading == present[0])
         rest = {key: item for key, item in value.items() if key not in present[1:]}
         result = self._table(chosen, rest, path, {})
-        return _INVALID if present[1:] else result
+        return INVALID if present[1:] else result
 
     def _table(
         self, shape: Table, value: object, path: KeyPath, given: Mapping[str, object]
@@ -277,8 +260,8 @@ class Reader:
         missing = [field for name, field in known.items() if field.needed and name not in value]
         for field in missing:
             self._missing(field, path)
-        if missing or _INVALID in values.values() or not known.keys() >= value.keys():
-            return _INVALID
+        if missing or INVALID in values.values() or not known.keys() >= value.keys():
+            return INVALID
         return self._make(shape.model, values, path)
 
     def _make(self, kind: type, values: dict[str, object], path: KeyPath) -> object:
@@ -297,32 +280,7 @@ class Reader:
         hint = f"add {field.key.example}" if field.key.example else ""
         self._found(path, f"expected '{name}', which is missing", hint.replace("\n", " "))
 
-    def _wrong(self, value: object, wanted: str, path: KeyPath, hint: str = "") -> _Invalid:
-        found = _TYPE_NAMES[type(value)]
-        is_scalar = not isinstance(value, (str, list, dict))
-        step = hint or ("put it in quotes" if wanted == "a string" and is_scalar else "")
-        return self._found(path, f"expected {wanted}, got {found}", step)
-
-    def _broken(self, error: RuleBroken, path: KeyPath) -> _Invalid:
-        return self._found(path, error.message, error.hint)
-
-    def _found(
-        self,
-        path: KeyPath,
-        message: str,
-        hint: str = "",
-        *,
-        at: Any = "value",  # noqa: ANN401
-    ) -> _Invalid:
-        self.findings.append(Finding(path=path, message=message, hint=hint, at=at))
-        return _INVALID
-
-
-def _did_you_mean(text: str, known: list[str]) -> str:
-    close = get_close_matches(text, known, n=1)
-    return f"did you mean '{close[0]}'?" if close else ""
-
 
 def _nearest_key_hint(value: Mapping[str, object], known: list[str]) -> str:
-    hints = (_did_you_mean(key, known) for key in value)
+    hints = (did_you_mean(key, known) for key in value)
     return next((hint for hint in hints if hint), 'add distribution = "debian:bookworm"')
