@@ -46,6 +46,7 @@ OSI = "License :: OSI Approved"
         ("mit or apache-2.0", "BSD", [f"{OSI} :: ISC License (ISCL)"], "MIT OR Apache-2.0"),
         ("no such thing", "MIT", [f"{OSI} :: MIT License"], None),
         ("LicenseRef-Own", None, [], None),
+        ("MIT AND " * 300 + "MIT", None, [], None),
         (None, "bsd-3-clause", [f"{OSI} :: MIT License"], "BSD-3-Clause"),
         (None, "GPL-3.0-only WITH GCC-exception-3.1", [], "GPL-3.0-only WITH GCC-exception-3.1"),
         (None, "BSD", [f"{OSI} :: BSD License"], None),

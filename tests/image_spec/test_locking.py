@@ -14,6 +14,7 @@ from imagelock.app.files import load_lock
 from imagelock.image_spec.locking import wanted_spec
 from imagelock.model.errors import BuildError, CheckFailed, UsageError
 from imagelock.model.spec import SourceMode, SourceRule
+from support.registry import running_registry
 
 
 def test_the_tag_locks_once_and_then_reads(make: Maker, folder: Path) -> None:
@@ -93,6 +94,23 @@ def test_build_gives_the_image_by_digest_and_knows_its_real_name(make: Maker) ->
     assert spec.image_name() == reference
     assert spec.exist() is True
     assert ImageBuildEngine.build(make(name="small", env={"A": "1"})) == reference
+
+
+@pytest.mark.registry
+def test_an_image_of_the_registry_is_named_by_its_digest(
+    make: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_registry(tmp_path / "registry") as registry:
+        spec = make(name="there", registry=registry.host)
+        pushed = ImageBuildEngine.build(spec)
+        assert pushed is not None
+        assert pushed.startswith(f"{registry.host}/there@sha256:")
+        # another process, on a machine that has built nothing
+        monkeypatch.setattr(ImageBuildEngine, "real_names", {})
+        monkeypatch.setenv("IMAGELOCK_STORE", str(tmp_path / "other"))
+        assert ImageBuildEngine.build(spec) == pushed
+        assert not list((tmp_path / "other").glob("layouts/*"))
+        assert spec.image_name() == pushed
 
 
 def test_a_base_that_is_an_image_spec_is_locked_built_and_followed(

@@ -216,6 +216,12 @@ def test_what_pixi_takes_from_elsewhere(tmp_path: Path) -> None:
         f"x[fast] @ {file}_x86_64.whl#sha256={'22' * 32} ; {amd}",
     ]
     assert "hashes" not in said
+    loose = OLDER.replace("#" + "ab" * 20, "")
+    spec, said = imported(tmp_path / "below", "pixi.lock", loose, "--force")
+    assert spec["pip"]["packages"][0].startswith(
+        "b @ git+https://h.example/a/b.git#subdirectory=py"
+    )
+    assert "the hashes of b," in said
 
 
 @pytest.mark.network

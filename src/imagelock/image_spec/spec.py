@@ -120,7 +120,9 @@ class ImageSpec(Variants):
         if kind in cls._kinds:
             return
         cls._kinds.append(kind)
-        for spec in list(cls._made.values()):
+        # values() would fail where another thread makes one meanwhile
+        for reference in cls._made.valuerefs():
+            spec = reference()
             if type(spec) is ImageSpec:
                 object.__setattr__(spec, "__class__", kind)
                 spec.adopted()

@@ -146,7 +146,8 @@ def _python_package(
         plain, _, query = address.partition("?")
         pairs = dict(pair.partition("=")[::2] for pair in query.split("&"))
         folder = f"#subdirectory={pairs['subdirectory']}" if "subdirectory" in pairs else ""
-        return PythonPackage(name, place=f"{plain}@{commit}{folder}")
+        at = f"@{commit}" if commit else ""
+        return PythonPackage(name, place=f"{plain}{at}{folder}")
     if "://" not in place and place not in {"", "None"}:
         return PythonPackage(name, place=local_text(request.beside(unquote(place))))
     if urlsplit(place).scheme in {"http", "https"}:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from imagelock.app.importing.model import Document, Imported
+from imagelock.fetch.git import is_commit
+from imagelock.model.archives import repository_parts
 from imagelock.model.conda import CHANNEL_HOST
 from imagelock.model.errors import UsageError
 from imagelock.model.platform import KNOWN_PLATFORMS, Platform
@@ -51,7 +53,9 @@ class PythonPackage:
     @property
     def is_held(self) -> bool:
         """Whether only one content will do."""
-        return "#sha256=" in self.place or self.place.startswith(("git+", "."))
+        if self.place.startswith("git+"):
+            return is_commit(repository_parts(self.place)[1])
+        return "#sha256=" in self.place or self.place.startswith(".")
 
 
 @dataclass(slots=True)

@@ -20,6 +20,9 @@ Licenses = Mapping[Sha256, str]
 NO_LICENSES: Final[Licenses] = MappingProxyType({})
 
 _REFERENCE: Final = "LicenseRef-"
+_LONGEST: Final = 2000
+"""Characters of an expression; what is longer is a licence's text."""
+
 _FORMAT: Final = re.compile(r"https?://[^\s]*/copyright-format/1\.0/?")
 _GNU: Final = re.compile(r"(A?GPL|LGPL)-(\d)(\.\d)?(\+?)")
 _NO_SPDX_MEANING: Final = frozenset({"artistic", "mit"})
@@ -71,8 +74,10 @@ def spdx_expression(text: str | None) -> str | None:
     """The text in SPDX's spelling; None for what is no expression of licences on SPDX's list."""
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
+    if text is None or len(text) > _LONGEST:
+        return None
     try:
-        found = str(canonicalize_license_expression((text or "").strip()))
+        found = str(canonicalize_license_expression(text.strip()))
     except InvalidLicenseExpression:
         return None
     return None if _REFERENCE in found else found
