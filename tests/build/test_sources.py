@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ from imagelock.model.lock import (
     Requirer,
 )
 from imagelock.model.names import digest, pip_name, sha256
-from imagelock.model.platform import DEFAULT_PLATFORM
+from imagelock.model.platform import DEFAULT_PLATFORM, Platform
 from imagelock.model.spec import ImageBase, PipSpec, Spec
 from imagelock.resolve.pip.ports import CoreMetadata
 from support.command import call
@@ -259,6 +260,38 @@ def test_a_wheel_says_what_its_lock_says(
             known.check(metadata, pin("tool", extras=extras), where="tool")
     else:
         known.check(metadata, pin("tool", extras=extras), where="tool")
+
+
+@pytest.mark.parametrize(
+    ("packages", "requires", "said"),
+    [
+        (("tool[y]",), ("x; extra=='y'",), "requires x"),
+        (("tool[y]",), ("x; extra=='z'",), ""),
+        (("tool[y]; platform_machine=='aarch64'",), ("x; extra=='y'",), ""),
+        (("tool[y]",), ("tool[z]; extra=='y'", "x; extra=='z'"), "requires x"),
+        (("tool[y]",), ("tool[y]; extra=='y'", "core>=1; extra=='y'"), ""),
+        (("other",), ("x; extra=='y'",), ""),
+    ],
+)
+def test_extras_are_checked_where_a_lock_has_several_platforms(
+    packages: tuple[str, ...], requires: tuple[str, ...], said: str
+) -> None:
+    one = agreement(("core", "tool", ">=1"))
+    both = (DEFAULT_PLATFORM, Platform("linux/arm64"))
+    pip = PipSpec(packages=packages)
+    lock = replace(one.lock, roots=replace(one.lock.roots, platforms=both, pip=pip))
+    known = Agreement(lock, DEFAULT_PLATFORM)
+    metadata = CoreMetadata(name="tool", version="1.0", requires_dist=requires)
+    checked = replace(pin("tool", extras=("y", "z")), platforms=both)
+    if said:
+        with pytest.raises(IntegrityError, match=said):
+            known.check(metadata, checked, where="tool")
+    else:
+        known.check(metadata, checked, where="tool")
+    alone = replace(checked, platforms=both[:1])
+    more = replace(metadata, requires_dist=(*requires, "w; extra=='z'"))
+    with pytest.raises(IntegrityError, match="which the lock does not say"):
+        known.check(more, alone, where="tool")
 
 
 def test_a_source_that_would_write_elsewhere_is_exit_5(tmp_path: Path) -> None:

@@ -108,11 +108,36 @@ class Agreement:
         if metadata.requires_python and not allows(metadata.requires_python, python):
             raise _other(python, metadata.requires_python, "Python", where)
 
+    @cached_property
+    def _asked_extras(self) -> dict[PipName, set[str]]:
+        """The extras that the spec itself asks for on this platform."""
+        found: dict[PipName, set[str]] = {}
+        lines = [parse(line) for line in self.lock.roots.pip.all_requirements]
+        kept = [item for item in lines if item.name not in self._overrides]
+        replaced = [item for items in self._overrides.values() for item in items]
+        for item in (*kept, *replaced):
+            if self._markers.hold(item.marker):
+                found.setdefault(item.name, set()).update(item.extras)
+        return found
+
+    def _extras(self, metadata: CoreMetadata, pin: PipPin) -> tuple[str, ...]:
+        """The extras of a pin that are surely asked for on this platform.
+
+        A pin has those of all its platforms. Which are this one's is plain where it has no other,
+        where the spec asks for them itself, and where one of those asks for another.
+        """
+        if pin.platforms == (self.platform,):
+            return pin.extras
+        known = sorted(self._asked_extras.get(pin.name, set()) & set(pin.extras))
+        for extra in known:
+            for item in self._markers.applying(metadata.requires_dist, extra):
+                if item.name == pin.name:
+                    known += sorted({*item.extras} & {*pin.extras} - {*known})
+        return tuple(known)
+
     def _required(self, metadata: CoreMetadata, pin: PipPin) -> list[Parsed]:
         found = []
-        # A pin has the extras of all its platforms: which are this one's, one platform tells.
-        extras = pin.extras if len(self.lock.platforms) == 1 else ()
-        for extra in ("", *extras):
+        for extra in ("", *self._extras(metadata, pin)):
             for item in self._markers.applying(metadata.requires_dist, extra):
                 instead = self._overrides.get(item.name)
                 if instead is None:
