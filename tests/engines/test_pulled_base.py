@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,14 +19,21 @@ from imagelock.build.engines.buildkit import BuildKitBuilder
 from imagelock.build.engines.docker import DockerBuilder
 from imagelock.build.engines.podman import PodmanBuilder
 from imagelock.build.engines.session import EngineBuilder
-from imagelock.build.oci.builder import BuildContext, OciBuilder
+from imagelock.build.oci.builder import OciBuilder
 from imagelock.model.lock import BaseKind, BasePin, Lock
 from imagelock.model.platform import DEFAULT_PLATFORM
 from imagelock.model.spec import CopyRule, ImageBase, ImageConfig, RunRule, Spec
 from imagelock.registry.layout import LayoutSource
 from imagelock.registry.source import RegistrySource
 from support.image_tree import differences, layout_tree
-from support.registry import RunningRegistry, client_with, skopeo_push
+from support.registry import (
+    PASSWORD,
+    USER,
+    RunningRegistry,
+    client_with,
+    running_registry,
+    skopeo_push,
+)
 from support.started import started
 
 pytestmark = [*REAL, pytest.mark.registry]
@@ -34,6 +43,7 @@ BUILDERS: dict[str, type[EngineBuilder]] = {
     "docker": DockerBuilder,
     "podman": PodmanBuilder,
 }
+DOCKER = "docker-config"
 RUNTIME = {
     "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", 'BASE=of the "base" $HOME'],
     "Entrypoint": ["/usr/bin/env", "--"],
@@ -47,15 +57,31 @@ RUNTIME = {
 
 
 @pytest.fixture(scope="module")
-def pulled(site: EngineSite, registry: RunningRegistry) -> Lock:
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
+    """A registry that gives nothing without a password."""
+    with running_registry(tmp_path_factory.mktemp("registry"), htpasswd=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def base(site: EngineSite, registry: RunningRegistry) -> RegistrySource:
+    """What reads the base for us, by the password of the user's docker config."""
+    auth = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    folder = site.folder / DOCKER
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"auths": {registry.host: {"auth": auth}}}))
+    return RegistrySource(client_with(site.store, {"DOCKER_CONFIG": str(folder)}), site.store)
+
+
+@pytest.fixture(scope="module")
+def pulled(site: EngineSite, registry: RunningRegistry, base: RegistrySource) -> Lock:
     """A lock on a base of the registry that says much of how its containers start."""
     layout = with_runtime(site.base, site.folder / "base", RUNTIME)
-    reference = skopeo_push(layout, registry, "team/base:1")
-    source = RegistrySource(client_with(site.store), site.store)
+    reference = skopeo_push(layout, registry, "team/base:1", credentials=f"{USER}:{PASSWORD}")
     pin = BasePin(
         kind=BaseKind.IMAGE,
         reference=reference,
-        digest=source.digest(reference, DEFAULT_PLATFORM),
+        digest=base.digest(reference, DEFAULT_PLATFORM),
         platforms=(DEFAULT_PLATFORM,),
     )
     (site.folder / "app.ini").write_text("[app]\n")
@@ -99,12 +125,6 @@ def blob_of(layout: Path, digest: str) -> bytes:
     return (layout / "blobs" / "sha256" / digest.removeprefix("sha256:")).read_bytes()
 
 
-def context(site: EngineSite) -> BuildContext:
-    """As the site's, with bases from the registry."""
-    source = RegistrySource(client_with(site.store), site.store)
-    return replace(site.context(), source_of=lambda _pin: source)
-
-
 def manifest_of(layout: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The only image's manifest and config."""
     found: dict[str, Any] = json.loads((layout / "index.json").read_bytes())
@@ -119,13 +139,24 @@ def manifest_of(layout: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     ["buildkit", *(pytest.param(name, marks=pytest.mark.slow) for name in ("docker", "podman"))],
 )
 def test_the_tree_and_the_config_are_the_embedded_builder_s(
-    name: str, site: EngineSite, pulled: Lock
+    name: str,
+    site: EngineSite,
+    pulled: Lock,
+    base: RegistrySource,
 ) -> None:
+    context = replace(site.context(), source_of=lambda _pin: base)
     own, layout = site.folder / "pulled-oci", site.folder / f"pulled-{name}"
     if not own.exists():
-        OciBuilder().build(pulled, [], f"oci:{own}", context=context(site))
-    with started(name):
-        BUILDERS[name]().build(pulled, [], f"oci:{layout}", context=context(site), tag="t")
+        OciBuilder().build(pulled, [], f"oci:{own}", context=context)
+    with started(name), pytest.MonkeyPatch.context() as patch:
+        # Where each engine's own client looks for passwords.
+        passwords = site.folder / DOCKER / "config.json"
+        folder = Path(os.environ.get("DOCKER_CONFIG", passwords.parent))
+        (folder / "config.json").write_bytes(passwords.read_bytes())
+        patch.setenv("DOCKER_CONFIG", str(folder))
+        patch.setenv("REGISTRY_AUTH_FILE", str(passwords))
+        BUILDERS[name]().build(pulled, [], f"oci:{layout}", context=context, tag="t")
+    assert not any(PASSWORD in line for line in site.said)
     source = LayoutSource(site.store, folder=site.folder)
     assert verify_image(pulled, DEFAULT_PLATFORM, source, f"oci:{layout}") == ()
     found = differences(layout_tree(own), layout_tree(layout))

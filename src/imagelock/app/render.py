@@ -40,7 +40,7 @@ def render(
     named = _named(orders, dialect)
     targets: dict[str, tuple[str, Rendered]] = {}
     found: list[Rendered] = []
-    with new_folder(target) as folder:
+    with context.store.in_use(), new_folder(target) as folder:
         for name, order in named.items():
             platforms = chosen_platforms(order.lock, asked)
             made = _one(order, platforms, folder / name, dialect=spoken, context=context)
