@@ -41,7 +41,8 @@ from imagelock.fetch.store import Store
 from imagelock.model.lock import Lock
 from imagelock.model.platform import Platform
 from imagelock.model.python import PythonTarget
-from imagelock.model.spec import ImageBase, PipSpec, Spec
+from imagelock.model.pip_spec import PipSpec
+from imagelock.model.spec import (ImageBase, Spec)
 store, lock, mode, *packages = sys.argv[1:]
 target = Platform("linux/amd64")
 previous = None

@@ -26,8 +26,8 @@ from imagelock.fetch.http import Http
 from imagelock.fetch.store import Store
 from imagelock.model.errors import BuildError
 from imagelock.model.lock import Lock
+from imagelock.model.pip_spec import PipSpec
 from imagelock.model.platform import DEFAULT_PLATFORM
-from imagelock.model.spec import PipSpec
 from support.archives import wheel_of
 from support.command import kept_folder
 

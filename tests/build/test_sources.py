@@ -29,8 +29,9 @@ from imagelock.model.lock import (
     Requirer,
 )
 from imagelock.model.names import digest, pip_name, sha256
+from imagelock.model.pip_spec import PipSpec
 from imagelock.model.platform import DEFAULT_PLATFORM, Platform
-from imagelock.model.spec import ImageBase, PipSpec, Spec
+from imagelock.model.spec import ImageBase, Spec
 from imagelock.resolve.pip.ports import CoreMetadata
 from support.command import call
 from support.sources import asked, commit, make_repository, make_sdist, project_files, write_files

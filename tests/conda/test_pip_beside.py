@@ -15,7 +15,8 @@ from imagelock.app.sections.conda_pip import installed_by_conda
 from imagelock.lock.graph import tree, why
 from imagelock.model.errors import IntegrityError, NoSolution
 from imagelock.model.lock import PYTHON_ROOT, SPEC_ROOT, Lock, PythonProvider, Requirer
-from imagelock.model.spec import CondaSpec, PipSpec, Spec
+from imagelock.model.pip_spec import PipSpec
+from imagelock.model.spec import CondaSpec, Spec
 from support.conda_channel import Channel, CondaPackage, conda_package
 from support.conda_forge import AMD, BOTH, Channels, base_pin, conda_spec
 from support.local_server import Answer

@@ -17,16 +17,9 @@ from imagelock.fetch.store import Store, file_chunks
 from imagelock.model.archives import Archive, Artifact
 from imagelock.model.lock import SPEC_ROOT, Lock, PipPin, PythonPin, PythonProvider, Requirer
 from imagelock.model.names import pip_name
+from imagelock.model.pip_spec import PipSpec
 from imagelock.model.platform import DEFAULT_PLATFORM, Platform
-from imagelock.model.spec import (
-    CopyRule,
-    ImageConfig,
-    LayoutBase,
-    PipSpec,
-    RunRule,
-    Secret,
-    Spec,
-)
+from imagelock.model.spec import CopyRule, ImageConfig, LayoutBase, RunRule, Secret, Spec
 from imagelock.render import Dialect
 from support.archives import Member, deb_of, wheel_of
 from support.buildkit import BuildKit

@@ -19,8 +19,8 @@ from imagelock.model.archives import Archive
 from imagelock.model.errors import UsageError
 from imagelock.model.lock import Lock
 from imagelock.model.names import pip_name
+from imagelock.model.pip_spec import PipSpec
 from imagelock.model.platform import Platform
-from imagelock.model.spec import PipSpec
 from imagelock.spec import parse_spec
 from support.example_lock import AMD64, ARM64, artifact, example_lock, pip_pin
 from support.strategies import locks

@@ -15,8 +15,9 @@ from imagelock.lock import decode_lock, encode_lock, normalise
 from imagelock.model.archives import Archive
 from imagelock.model.errors import LockError
 from imagelock.model.lock import SPEC_ROOT, Lock
+from imagelock.model.pip_spec import PipSpec
 from imagelock.model.platform import Platform
-from imagelock.model.spec import BuilderChoice, CopyRule, PipSpec, Spec
+from imagelock.model.spec import BuilderChoice, CopyRule, Spec
 from imagelock.model.toml import inline_text
 from support.example_lock import AMD64, ARM64, artifact, example_lock, example_spec, pip_pin
 

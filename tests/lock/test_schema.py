@@ -24,6 +24,7 @@ from imagelock.lock.roots import ROOTS
 from imagelock.lock.schema import lock_schema
 from imagelock.lock.tables import Embedded, Field, Table, Tables, Variants
 from imagelock.model import lock as lock_model
+from imagelock.model import pip_spec as pip_spec_model
 from imagelock.model import spec as spec_model
 from imagelock.model.archives import is_local, local_path, local_reference
 from imagelock.model.lock import Lock
@@ -210,7 +211,7 @@ def test_every_field_of_the_model_has_a_key() -> None:
         assert names == {field.attribute for field in table.fields}, model
     defined = {
         value
-        for module in (lock_model, spec_model)
+        for module in (lock_model, spec_model, pip_spec_model)
         for value in vars(module).values()
         if isinstance(value, type) and dataclasses.is_dataclass(value)
     }

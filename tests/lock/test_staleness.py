@@ -12,6 +12,7 @@ from imagelock.lock import Section, directly_stale, normalise, stale_sections, s
 from imagelock.lock.stale import ALL_RESOLVED
 from imagelock.model.errors import LockError
 from imagelock.model.lock import Lock
+from imagelock.model.pip_spec import PipSpec, RequirementsFile
 from imagelock.model.platform import Platform
 from imagelock.model.spec import (
     AptSpec,
@@ -22,8 +23,6 @@ from imagelock.model.spec import (
     ImageBase,
     ImageConfig,
     LayoutBase,
-    PipSpec,
-    RequirementsFile,
     Spec,
     Variant,
 )

@@ -25,9 +25,9 @@ from imagelock.fetch.pypi.client import SimpleIndexes
 from imagelock.fetch.store import Store
 from imagelock.model.errors import NoSolution
 from imagelock.model.names import pip_name
+from imagelock.model.pip_spec import PipSpec
 from imagelock.model.platform import Platform
 from imagelock.model.python import PythonTarget
-from imagelock.model.spec import PipSpec
 from imagelock.resolve.pip.requirements import allows
 from imagelock.resolve.pip.resolution import resolve
 

@@ -11,9 +11,9 @@ from imagelock.model.cutoff import cutoff
 from imagelock.model.errors import NoSolution, UsageError
 from imagelock.model.lock import Requirer
 from imagelock.model.names import PipName
+from imagelock.model.pip_spec import Prerelease
 from imagelock.model.platform import Platform
 from imagelock.model.python import PythonTarget
-from imagelock.model.spec import Prerelease
 from imagelock.resolve.pip.policy import Policy, Preference
 from imagelock.resolve.pip.resolution import resolve
 from support.fake_pip_index import FakeIndex, Made

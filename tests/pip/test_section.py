@@ -18,9 +18,10 @@ from imagelock.model.archives import artifact_url
 from imagelock.model.errors import IntegrityError, NoSolution, UsageError
 from imagelock.model.lock import Lock, Requirer
 from imagelock.model.names import PipName
+from imagelock.model.pip_spec import PipSpec, RequirementsFile
 from imagelock.model.platform import Platform
 from imagelock.model.python import PythonTarget
-from imagelock.model.spec import ImageBase, PipSpec, RequirementsFile, Spec
+from imagelock.model.spec import ImageBase, Spec
 from support.local_server import Answer, LocalServer
 from support.wheels import sha256, wheel
 

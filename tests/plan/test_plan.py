@@ -21,17 +21,10 @@ from imagelock.model.lock import (
     Requirer,
 )
 from imagelock.model.names import deb_name, digest, pip_name, sha256
+from imagelock.model.pip_spec import PipSpec
 from imagelock.model.plan import AptStep, ImagePlan, WheelsStep
 from imagelock.model.platform import DEFAULT_PLATFORM, Platform
-from imagelock.model.spec import (
-    CopyRule,
-    DistributionBase,
-    ImageConfig,
-    PipSpec,
-    RunRule,
-    SourceRule,
-    Spec,
-)
+from imagelock.model.spec import CopyRule, DistributionBase, ImageConfig, RunRule, SourceRule, Spec
 from imagelock.plan import plan_image
 from imagelock.plan.pip import BIG_WHEELS
 

@@ -6,7 +6,7 @@ import pytest
 
 from imagelock.model.errors import SpecError
 from imagelock.model.names import Sha256
-from imagelock.model.spec import LocalContent, PipSpec
+from imagelock.model.pip_spec import LocalContent, PipSpec
 from imagelock.spec import parse_spec
 from imagelock.spec.rule import RuleBroken
 from imagelock.spec.rules_pip import REQUIREMENT

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imagelock.model.openpgp import key_fingerprints
+from imagelock.model.pip_spec import PipSpec
 from imagelock.model.platform import Platform
 from imagelock.model.spec import (
     AptSource,
@@ -13,7 +14,6 @@ from imagelock.model.spec import (
     DistributionBase,
     ImageBase,
     LayoutBase,
-    PipSpec,
     Spec,
     Variant,
 )

@@ -12,7 +12,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from imagelock.model.errors import SpecError
-from imagelock.model.spec import RequirementsFile
+from imagelock.model.pip_spec import RequirementsFile
 from imagelock.spec import parse_spec
 from imagelock.spec.other_locks import is_lock_file, read_lock_file
 from imagelock.spec.other_locks.choosing import Choosing

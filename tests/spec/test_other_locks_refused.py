@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from inline_snapshot import snapshot
 
-from imagelock.model.spec import RequirementsFile
+from imagelock.model.pip_spec import RequirementsFile
 from imagelock.spec.other_locks.pyproject import poetry_specifier
 from support.specs import problems_of, spec_of
 

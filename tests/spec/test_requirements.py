@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from imagelock.model.errors import SpecError
-from imagelock.model.spec import RequirementsFile
+from imagelock.model.pip_spec import RequirementsFile
 from imagelock.spec import parse_spec
 from support.specs import problems_of, spec_of
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from inline_snapshot import snapshot
 
-from imagelock.model.spec import PipSpec, Prerelease
+from imagelock.model.pip_spec import PipSpec, Prerelease
 from imagelock.spec.image_spec.pip_arguments import pip_keys
 from imagelock.spec.rule import RuleBroken
 from support.specs import BASE, problems_of, spec_of

@@ -26,6 +26,7 @@ from imagelock.model.lock import (
     Requirer,
 )
 from imagelock.model.names import Sha256, deb_name, digest_of, pip_name, sha256
+from imagelock.model.pip_spec import LocalContent, PipSpec, Prerelease, RequirementsFile
 from imagelock.model.platform import Platform
 from imagelock.model.spec import (
     AptSource,
@@ -37,10 +38,6 @@ from imagelock.model.spec import (
     DistributionBase,
     GpuSpec,
     ImageConfig,
-    LocalContent,
-    PipSpec,
-    Prerelease,
-    RequirementsFile,
     RunRule,
     Secret,
     SourceMode,

@@ -31,6 +31,7 @@ from imagelock.model.lock import (
     Requirer,
 )
 from imagelock.model.names import DebName, Digest, PipName, Sha256
+from imagelock.model.pip_spec import LocalContent, PipSpec, Prerelease, RequirementsFile
 from imagelock.model.platform import KNOWN_PLATFORMS, Platform
 from imagelock.model.spec import (
     AptSource,
@@ -45,10 +46,6 @@ from imagelock.model.spec import (
     ImageBase,
     ImageConfig,
     LayoutBase,
-    LocalContent,
-    PipSpec,
-    Prerelease,
-    RequirementsFile,
     RunRule,
     Secret,
     SourceMode,

@@ -9,6 +9,7 @@ from imagelock.lock.fields import ABSOLUTE, LINE, SHA256
 from imagelock.lock.kinds import Choice, Flag, Platforms, Scalar, Text
 from imagelock.lock.lists import Pairs, Strings
 from imagelock.lock.tables import Field, Table, Tables, Variants
+from imagelock.model.pip_spec import LocalContent, PipSpec, Prerelease, RequirementsFile
 from imagelock.model.spec import (
     AptSource,
     AptSpec,
@@ -21,10 +22,6 @@ from imagelock.model.spec import (
     ImageBase,
     ImageConfig,
     LayoutBase,
-    LocalContent,
-    PipSpec,
-    Prerelease,
-    RequirementsFile,
     RunRule,
     Secret,
     SourceMode,

@@ -16,7 +16,8 @@ from imagelock.lock.normal import normalise_spec
 from imagelock.lock.roots import ROOTS
 from imagelock.lock.tables import Field, Table, Tables, Variants
 from imagelock.model.errors import LockError
-from imagelock.model.spec import AptSource, LocalContent, RequirementsFile, Spec
+from imagelock.model.pip_spec import LocalContent, RequirementsFile
+from imagelock.model.spec import AptSource, Spec
 from imagelock.model.toml import inline_text, key_text
 
 

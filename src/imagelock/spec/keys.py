@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from imagelock.model import spec as model
+from imagelock.model.pip_spec import PipSpec
 from imagelock.spec import rules_apt as apt
 from imagelock.spec import rules_conda as conda
 from imagelock.spec import rules_pip as pip
@@ -137,7 +138,7 @@ KEYS: Final[dict[type, tuple[Key, ...]]] = {
     ),
     model.LayoutBase: (_key("layout", "An OCI layout on disk.", place.LAYOUT),),
     model.SpecBase: (_key("spec", "The image of another spec.", place.RELATIVE_PATH),),
-    model.PipSpec: _PIP,
+    PipSpec: _PIP,
     model.AptSpec: _APT,
     model.AptSource: _APT_SOURCE,
     model.CondaSpec: (

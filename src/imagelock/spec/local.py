@@ -18,7 +18,8 @@ from imagelock.model.archives import is_local, local_path, local_reference
 from imagelock.model.conda import normal_channel, parse_match_spec
 from imagelock.model.errors import Problem, SpecError
 from imagelock.model.names import Sha256, pip_name
-from imagelock.model.spec import CondaSpec, LocalContent, PipSpec, RequirementsFile
+from imagelock.model.pip_spec import LocalContent, PipSpec, RequirementsFile
+from imagelock.model.spec import CondaSpec
 from imagelock.spec.findings import quoted
 from imagelock.spec.rules_direct import direct_name, local_text
 

@@ -9,7 +9,8 @@ from pathlib import PurePath
 from typing import Any
 
 from imagelock.model.errors import Problem, SpecError
-from imagelock.model.spec import RequirementsFile, Spec
+from imagelock.model.pip_spec import RequirementsFile
+from imagelock.model.spec import Spec
 from imagelock.spec.document import decode_text, parse_document
 from imagelock.spec.findings import Finding, key_path_text, place_findings
 from imagelock.spec.key_files import with_keys

@@ -8,6 +8,7 @@ from typing import Any, Final, assert_never
 
 from imagelock.model import spec as model
 from imagelock.model.errors import SpecError
+from imagelock.model.pip_spec import RequirementsFile
 from imagelock.spec.findings import Finding, quoted
 from imagelock.spec.other_locks.choosing import Choosing
 from imagelock.spec.positions import KeyPath
@@ -59,9 +60,7 @@ class Reader(Recorder):
     problems in the file and RuleBroken when there is no reading it.
     """
 
-    def __init__(
-        self, read_requirements: Callable[[str, Choosing], model.RequirementsFile]
-    ) -> None:
+    def __init__(self, read_requirements: Callable[[str, Choosing], RequirementsFile]) -> None:
         super().__init__()
         self._read_requirements = read_requirements
 

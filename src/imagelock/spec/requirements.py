@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from imagelock.model.errors import Problem, SpecError
-from imagelock.model.spec import RequirementsFile
+from imagelock.model.pip_spec import RequirementsFile
 from imagelock.spec.document import LARGEST_FILE, LARGEST_LOCK, decode_text
 from imagelock.spec.findings import quoted
 from imagelock.spec.logical_lines import LogicalLine, logical_lines

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from imagelock.model.archives import is_local
 from imagelock.model.errors import Problem
-from imagelock.model.spec import PipSpec, Prerelease
+from imagelock.model.pip_spec import PipSpec, Prerelease
 from imagelock.spec.findings import quoted
 from imagelock.spec.rule import Rule, RuleBroken
 from imagelock.spec.rules_direct import direct_name

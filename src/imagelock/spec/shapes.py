@@ -13,7 +13,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from imagelock.model.spec import RequirementsFile
+from imagelock.model.pip_spec import RequirementsFile
 from imagelock.spec.keys import KEYS, Key
 from imagelock.spec.rule import Rule
 

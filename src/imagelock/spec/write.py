@@ -10,7 +10,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
-from imagelock.model.spec import Base, RequirementsFile, Spec
+from imagelock.model.pip_spec import RequirementsFile
+from imagelock.model.spec import Base, Spec
 from imagelock.model.toml import field_lines, has_header, headed
 from imagelock.spec.rules_gpu import without_driver
 from imagelock.spec.shapes import (

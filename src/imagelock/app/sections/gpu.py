@@ -22,8 +22,9 @@ from imagelock.model.gpu import (
     release_of,
 )
 from imagelock.model.lock import Lock
+from imagelock.model.pip_spec import PipSpec
 from imagelock.model.platform import Platform
-from imagelock.model.spec import PipSpec, Spec
+from imagelock.model.spec import Spec
 
 _COMPARED: Final = 3
 """Numbers of a version in which two packages of one library must agree."""

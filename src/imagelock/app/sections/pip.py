@@ -29,9 +29,9 @@ from imagelock.model.cutoff import cutoff
 from imagelock.model.errors import ImagelockError, UsageError
 from imagelock.model.lock import Lock, PipBuildPin, PipPin
 from imagelock.model.names import PipName, pip_name
+from imagelock.model.pip_spec import PipSpec
 from imagelock.model.platform import Platform
 from imagelock.model.python import PythonTarget
-from imagelock.model.spec import PipSpec
 from imagelock.resolve.pip.installed import Installed, resolve_beside
 from imagelock.resolve.pip.policy import Policy, Preference
 from imagelock.resolve.pip.ports import IndexFile

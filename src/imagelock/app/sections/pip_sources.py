@@ -22,9 +22,9 @@ from imagelock.model.archives import is_local, is_repository, local_path, reposi
 from imagelock.model.cutoff import cutoff
 from imagelock.model.errors import BuildError, ImagelockError, IntegrityError, UsageError
 from imagelock.model.names import PipName
+from imagelock.model.pip_spec import PipSpec
 from imagelock.model.platform import KNOWN_PLATFORMS
 from imagelock.model.python import PythonTarget
-from imagelock.model.spec import PipSpec
 from imagelock.resolve.pip.metadata import parse_metadata
 from imagelock.resolve.pip.policy import Policy
 from imagelock.resolve.pip.ports import CoreMetadata, IndexFile

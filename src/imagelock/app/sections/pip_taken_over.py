@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from imagelock.model.errors import UsageError
+from imagelock.model.pip_spec import PipSpec, RequirementsFile
 from imagelock.model.python import PythonTarget
-from imagelock.model.spec import PipSpec, RequirementsFile
 from imagelock.resolve.pip.requirements import Markers, allows, parse
 from imagelock.resolve.pip.resolution import Resolution
 from imagelock.resolve.pip.target import environment_of

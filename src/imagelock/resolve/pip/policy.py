@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from functools import cache
 
 from imagelock.model.names import PipName
+from imagelock.model.pip_spec import Prerelease
 from imagelock.model.python import PythonTarget
-from imagelock.model.spec import Prerelease
 from imagelock.resolve.pip.ports import IndexFile, Project
 from imagelock.resolve.pip.requirements import (
     Parsed,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from imagelock.model.errors import Problem, SpecError
-from imagelock.model.spec import RequirementsFile
+from imagelock.model.pip_spec import RequirementsFile
 from imagelock.spec.document import parse_document
 from imagelock.spec.other_locks.choosing import NOTHING, Choosing
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from imagelock.model.names import PipName, sha256
-from imagelock.model.spec import RequirementsFile
+from imagelock.model.pip_spec import RequirementsFile
 from imagelock.spec.findings import quoted
 from imagelock.spec.other_locks.choosing import NOTHING, Choosing
 from imagelock.spec.other_locks.markers import marker_text
