@@ -152,9 +152,12 @@ installed = UVProject(pyproject=toml, uvlock=lock, project_install_mode="install
 said("uv itself", with_layer(installed))
 said("uv without", with_layer(UVProject(pyproject=toml, extra_args="--extra=plot")))
 said("uv group", with_layer(UVProject(pyproject=toml, extra_args="--group dev")))
+said("uv only", with_layer(UVProject(pyproject=toml, uvlock=lock, extra_args="--only-group x")))
 poetry = dict(pyproject=toml, poetry_lock=Path("app/poetry.lock"))
 said("poetry", with_layer(PoetryProject(**poetry, project_install_mode="install_project")))
-said("poetry with", with_layer(PoetryProject(**poetry, extra_args="--with dev")))
+said("poetry with", with_layer(PoetryProject(
+    **poetry, extra_args="--with dev,docs --extras 'a b' --without test --no-root --only main")))
+said("poetry only", with_layer(PoetryProject(**poetry, extra_args="--only dev")))
 said("script", with_layer(UVScript(script=Path("script.py"))))
 pixi = dict(manifest=Path("pixi/pixi.toml"), pixi_lock=Path("pixi/pixi.lock"))
 said("pixi", with_layer(PixiProject(**pixi)))
@@ -319,7 +322,12 @@ def test_projects_scripts_and_wheels(layers: dict[str, Any]) -> None:
     assert "--group of a project without a uv.lock" in layers["uv group"]
     (poetry,) = specs(layers, "poetry")
     assert poetry["pip"] == {"packages": ["./app"], "requirements": ["app/poetry.lock"]}
-    assert "'--with' of the layer PoetryProject" in layers["poetry with"]
+    (chosen,) = specs(layers, "poetry with")
+    assert chosen["pip"]["requirements"] == [
+        {"path": "app/poetry.lock", "extras": ["a", "b"], "groups": ["dev", "docs"]}
+    ]
+    assert "'--only' of the layer PoetryProject" in layers["poetry only"]
+    assert "'--only-group' is not supported" in layers["uv only"]
     (script,) = specs(layers, "script")
     assert script["pip"] == {"packages": ["attrs"]}
 

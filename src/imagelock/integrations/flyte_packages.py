@@ -6,7 +6,7 @@ An index of one layer is asked for all packages, before the one that everybody a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,11 +15,12 @@ from typing import Any, Final
 from imagelock.image_spec.place import relative
 from imagelock.integrations.flyte_words import (
     NO_EFFECT,
-    chosen_words,
     layer_name,
-    refuse_arguments,
+    poetry_words,
+    refuse_words,
     refused,
     required_by_project,
+    uv_words,
     with_pre,
 )
 from imagelock.spec.rules_direct import local_text
@@ -100,7 +101,7 @@ class PackageLayers:
         """A project by its uv.lock, or by what it requires; perhaps itself."""
         before = len(self._pip)
         installs = layer.project_install_mode != "dependencies_only"
-        chosen, rest = chosen_words(layer.extra_args or "")
+        chosen, rest = uv_words(layer.extra_args or "")
         if layer.uvlock:
             self._lock(layer.uvlock, **chosen)
         elif "groups" in chosen:
@@ -108,20 +109,20 @@ class PackageLayers:
         elif not installs:
             self._pip += required_by_project(layer.pyproject, chosen.get("extras", []))
         if installs:
-            extras = f"[{','.join(chosen['extras'])}]" if "extras" in chosen else ""
-            self._pip.append(self._local(layer.pyproject.parent) + extras)
+            self._itself(layer.pyproject.parent, chosen)
         self._keep(layer, before, rest)
 
     def poetry_project(self, layer: Any) -> None:  # noqa: ANN401 (PoetryProject)
         """A project by its poetry.lock; perhaps itself."""
-        refuse_arguments(layer)
-        self._lock(layer.poetry_lock)
+        chosen, rest = poetry_words(layer.extra_args or "")
+        refuse_words(rest, layer)
+        self._lock(layer.poetry_lock, **chosen)
         if layer.project_install_mode != "dependencies_only":
-            self._pip.append(self._local(layer.pyproject.parent))
+            self._itself(layer.pyproject.parent, chosen)
 
     def pixi_project(self, layer: Any) -> None:  # noqa: ANN401 (PixiProject)
         """A project by its pixi.lock."""
-        refuse_arguments(layer)
+        refuse_words((layer.extra_args or "").split(), layer)
         if not layer.pixi_lock:
             raise refused(f"{type(layer).__name__} without a pixi.lock", "lock it with `pixi lock`")
         self._pixi.append((layer, layer.pixi_lock))
@@ -150,6 +151,10 @@ class PackageLayers:
 
     def _local(self, path: Path) -> str:
         return local_text(relative(path.absolute(), self._folder))
+
+    def _itself(self, project: Path, chosen: Mapping[str, list[str]]) -> None:
+        extras = f"[{','.join(chosen['extras'])}]" if "extras" in chosen else ""
+        self._pip.append(self._local(project) + extras)
 
     def _lock(self, path: Path, **chosen: list[str]) -> None:
         file = {"path": relative(path.absolute(), self._folder), **chosen}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,26 +28,39 @@ def layer_name(layer: Any) -> str:  # noqa: ANN401 (a Layer of Flyte)
     return type(layer).__name__
 
 
-def chosen_words(text: str) -> tuple[dict[str, list[str]], list[str]]:
+_UV: Final = {"--extra": "extras", "--group": "groups"}
+_POETRY: Final = {"--extras": "extras", "-E": "extras", "--with": "groups", "--without": ""}
+"""What is left out is left out anyway: no group is taken that is not asked for."""
+
+
+def uv_words(text: str) -> tuple[dict[str, list[str]], list[str]]:
     """Extras and groups of uv's arguments, and the other words."""
+    return _chosen(text, _UV)
+
+
+def poetry_words(text: str) -> tuple[dict[str, list[str]], list[str]]:
+    """The same of Poetry's."""
+    return _chosen(text.replace("--only main", "").replace("--only=main", ""), _POETRY)
+
+
+def _chosen(text: str, keys: Mapping[str, str]) -> tuple[dict[str, list[str]], list[str]]:
     chosen: dict[str, list[str]] = {}
     rest: list[str] = []
-    words = iter(text.split())
+    words = iter(shlex.split(text))
     for word in words:
         name, equals, value = word.partition("=")
-        key = {"--extra": "extras", "--group": "groups", "--only-group": ""}.get(name)
-        if key == "":
-            raise refused("--only-group", "export the group, and name that file")
-        if key is None:
+        if name not in keys:
             rest.append(word)
-        else:
-            chosen.setdefault(key, []).append(value if equals else next(words, ""))
+            continue
+        value = value if equals else next(words, "")
+        if keys[name]:
+            chosen.setdefault(keys[name], []).extend(value.replace(",", " ").split())
     return chosen, rest
 
 
-def refuse_arguments(layer: Any) -> None:  # noqa: ANN401 (PoetryProject, PixiProject)
+def refuse_words(words: Iterable[str], layer: Any) -> None:  # noqa: ANN401 (a Layer of Flyte)
     """Refuse what an installer is told beside what a lock says."""
-    other = [word for word in (layer.extra_args or "").split() if word not in NO_EFFECT]
+    other = [word for word in words if word not in NO_EFFECT]
     if other:
         raise refused(f"'{other[0]}' of the layer {type(layer).__name__}", "leave it away")
 
