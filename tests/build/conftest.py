@@ -8,17 +8,19 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from imagelock.build.oci.builder import BuildContext, MadeImage, OciBuilder
+from imagelock.build.oci.sandbox import Sandbox, open_sandbox
+from imagelock.build.oci.trees import Trees
 from imagelock.fetch.store import Store
 from imagelock.layers.gzip import Compression
 from imagelock.model.archives import Artifact
-from imagelock.model.image import BuildResult
+from imagelock.model.image import BuildResult, BuiltLayer, Descriptor
 from imagelock.model.lock import (
     SPEC_ROOT,
     AptPin,
@@ -34,6 +36,7 @@ from imagelock.model.spec import LayoutBase, Spec
 from imagelock.registry.layout import LayoutSource
 from support.command import kept_folder
 from support.minbase import minbase_layout
+from support.sandboxes import site_sandbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,3 +211,40 @@ def needs_root() -> None:
         if os.environ.get("CI") == "true":
             pytest.fail("the sandbox tests are run as root in CI")
         pytest.skip("needs root")
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    with open_sandbox(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def site_layers(debian: Path) -> tuple[str, ...]:
+    """The tree of a real Debian root, unpacked once."""
+    blobs = debian / "blobs" / "sha256"
+
+    def blob(text: str) -> dict[str, object]:
+        value: dict[str, object] = json.loads((blobs / text.partition(":")[2]).read_text())
+        return value
+
+    entry = json.loads((debian / "index.json").read_text())["manifests"][0]
+    manifest = blob(entry["digest"])
+    config = blob(manifest["config"]["digest"])  # type: ignore[index]
+    layers = tuple(
+        BuiltLayer(
+            title="base",
+            descriptor=Descriptor(
+                media_type=layer["mediaType"], digest=layer["digest"], size=layer["size"]
+            ),
+            diff_id=diff_id,
+            cached=True,
+        )
+        for layer, diff_id in zip(
+            manifest["layers"],  # type: ignore[call-overload]
+            config["rootfs"]["diff_ids"],  # type: ignore[index]
+            strict=True,
+        )
+    )
+    with site_sandbox() as sandbox:
+        return Trees(sandbox, lambda d: blobs / d.digest.partition(":")[2]).names(layers)
