@@ -405,3 +405,19 @@ def test_no_wheel_for_the_platform() -> None:
         "  not usable: a 1: has no wheel that fits\n"
         "hint: no wheel of a fits: choose another Python or platform, or loosen it"
     )
+
+
+DEEP = f"{'(' * 3000}os_name == 'posix'{')' * 3000}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [f"b; {DEEP}", f"b @ https://h/b.whl ; {DEEP}", f"b>{'9' * 5000}", f"b==={'9' * 5000}"],
+    ids=["marker", "url", "number", "arbitrary"],
+)
+def test_metadata_made_to_crash_is_a_version_that_cannot_be_used(line: str) -> None:
+    index = FakeIndex({"a": {"2.0": [line], "1.0": []}, "b": {"1.0": []}})
+    found = resolve(["a"], target=target(), index=index)
+    assert [(item.name, item.version) for item in found.packages] == [("a", "1.0")]
+    with pytest.raises(UsageError, match=r"too (deeply|long)"):
+        resolve([line], target=target(), index=index)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from random import Random
 
 import pytest
@@ -56,6 +57,25 @@ def test_a_file_as_people_write_them() -> None:
             ("pandas[a,b]==2.0", (f"sha256:{ZEROS}", f"sha256:{ONES}")),
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (f"a; {'(' * 3000}os_name == 'x'{')' * 3000}", "it is nested too deeply"),
+        (f"a<{'9' * 5000}", "a version has a number that is too long"),
+        (f"a{' ' * 200_000}-", "expected a requirement"),
+        (f"a -C k={' ' * 200_000}v", "expected an option of requirements files, got 'v'"),
+        (f"a{' ' * 200_000}==", "expected a requirement"),
+        ("-r 1.txt", "expected at most 50 files that include one another"),
+    ],
+    ids=["deep", "digits", "spaces", "setting", "specifier", "chain"],
+)
+def test_files_that_are_made_to_hang_or_crash_are_refused_at_once(content: str, said: str) -> None:
+    files = {str(number): f"-r {number + 1}.txt" for number in range(1, 300)}
+    started = time.process_time()
+    assert said in refused(content, **files)
+    assert time.process_time() - started < 5
 
 
 def test_an_empty_file_asks_for_nothing() -> None:

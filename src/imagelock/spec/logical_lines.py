@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _LINE_END: Final = re.compile(r"\r\n|\n|\r")
-_COMMENT: Final = re.compile(r"(?:^|[ \t]+)#.*")
+_COMMENT: Final = re.compile(r"(?:^|(?<![ \t])[ \t]+)#.*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ LONG_NAMES: Final = {
 OPTION: Final = re.compile(r"(?P<name>--[a-z][a-z-]*|-[A-Za-z])(?:[ \t]*=[ \t]*|[ \t]*)")
 """An option's name and what stands before its value."""
 
-_NEXT_OPTION: Final = re.compile(r"[ \t]+(?=--?[A-Za-z])")
+_NEXT_OPTION: Final = re.compile(r"(?<![ \t])[ \t]+(?=--?[A-Za-z])")
 _WORD: Final = re.compile(r"""(?:"[^"]*"|'[^']*'|[^\s"'])*""")
 _SPACE: Final = re.compile(r"[ \t]*")
 

@@ -34,6 +34,9 @@ from imagelock.spec.requirements_options import (
 from imagelock.spec.rule import RuleBroken
 from imagelock.spec.rules_place import RELATIVE_PATH
 
+_DEEPEST: Final = 50
+"""So many files may stand between a spec and the last one that is included."""
+
 _VARIABLE: Final = re.compile(r"\$\{[A-Z0-9_]+\}")
 """What pip would put a value of the environment in for."""
 
@@ -225,6 +228,8 @@ class RequirementsReader:
         if path in chain:
             circle = " → ".join((*chain[chain.index(path) :], path))
             raise RuleBroken(f"expected no file that includes itself, got {circle}")
+        if len(chain) >= _DEEPEST:
+            raise RuleBroken(f"expected at most {_DEEPEST} files that include one another")
         if (path, as_constraints) in gathered.seen:
             return
         gathered.seen.add((path, as_constraints))

@@ -53,10 +53,14 @@ def _named(text: str) -> str:
 
     try:
         requirement = Requirement(text)
+    except RecursionError:
+        raise RuleBroken(f"{_not_a_requirement(text)}: it is nested too deeply") from None
     except InvalidRequirement as error:
         reason = str(error).partition("\n")[0]
         msg = f"{_not_a_requirement(text)}: {reason[:1].lower()}{reason[1:]}"
         raise RuleBroken(msg, hint=_requirement_hint(text)) from None
+    if re.search(r"[0-9]{200}", str(requirement.specifier)):
+        raise RuleBroken(f"{_not_a_requirement(text)}: a version has a number that is too long")
     extras = ",".join(sorted({pip_name(extra) for extra in requirement.extras}))
     marker = f"; {requirement.marker}" if requirement.marker else ""
     bracketed = f"[{extras}]" if extras else ""
@@ -94,9 +98,17 @@ PIP_NAME: Final = Rule(
     normalise=pip_name,
 )
 
+
+def _setting(text: str) -> str:
+    if not text.isprintable():
+        raise RuleBroken(f"expected a setting that can be printed, got {quoted(text)}")
+    return text
+
+
 CONFIG_SETTING: Final = Rule(
     expected="a setting of a build backend like 'KEY=VALUE'",
     pattern=r"[^= \u0000-\u001f]+=[^\u0000-\u001f]*",
+    normalise=_setting,
     hint="what it knows is in its documentation (PEP 517, config_settings)",
 )
 

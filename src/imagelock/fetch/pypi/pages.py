@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urljoin, urlsplit
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from imagelock.model.archives import SDIST_ENDINGS
 from imagelock.model.errors import NetworkError
@@ -171,7 +171,7 @@ class Versions:
         if text not in self._known:
             try:
                 self._known[text] = Version(text)
-            except InvalidVersion:
+            except ValueError:
                 self._known[text] = None
         return self._known[text]
 

@@ -20,6 +20,9 @@ _SIMPLE: Final = re.compile(
     r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([A-Za-z0-9._,\s-]*)\])?"
     r"\s*(\([^()]*\)|[<>=!~][^;@()]*)?\s*\Z"
 )
+_TOO_DEEP: Final = "its marker is nested too deeply"
+_TOO_LONG: Final = re.compile(r"[0-9]{200}")
+"""Digits of no honest version; Python reads no number of some thousands."""
 _OPEN_WILDCARD: Final = re.compile(r"((?:>=|<=|<|>|~=)\s*[0-9.]+)\.\*(?=\s*(?:,|\Z))")
 
 
@@ -56,6 +59,8 @@ def parse(text: str) -> Parsed:
         full = Pep508(text)
     except InvalidRequirement as error:
         raise ValueError(str(error).splitlines()[0]) from error
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
     return Parsed(
         pip_name(full.name),
         tuple(sorted({pip_name(extra) for extra in full.extras})),
@@ -68,6 +73,9 @@ def parse(text: str) -> Parsed:
 @cache
 def normal_specifier(text: str) -> str:
     """The clauses of a specifier, sorted, without spaces. ValueError for what is none."""
+    if _TOO_LONG.search(text):
+        msg = "a version has a number that is too long"
+        raise ValueError(msg)
     try:
         return str(SpecifierSet(text))
     except ValueError:
@@ -130,7 +138,10 @@ class Markers:
         key = (marker, extra if "extra" in marker else "")
         known = self._known.get(key)
         if known is None:
-            known = Marker(marker).evaluate({**self.environment, "extra": extra})
+            try:
+                known = Marker(marker).evaluate({**self.environment, "extra": extra})
+            except RecursionError:
+                raise ValueError(_TOO_DEEP) from None
             self._known[key] = known
         return known
 
