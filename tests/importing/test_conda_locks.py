@@ -269,6 +269,12 @@ def test_files_of_pypi_are_locked_by_their_url_and_hash(tmp_path: Path) -> None:
     [
         ("pixi.lock", PIXI.replace("version: 6", "version: 9"), "version 4, 5 or 6"),
         ("pixi.lock", "version: 6\nenvironments: []\npackages: []\n", "expected a table"),
+        ("pixi.lock", PIXI.replace("osx-arm64:\n", "osx-arm64: nope\n      x:\n"), "a list"),
+        (
+            "pixi.lock",
+            PIXI.replace("      - pypi:", "      - 7\n      - pypi:"),
+            "a table for each",
+        ),
         ("pixi.lock", PIXI.replace(OPENMP, "abc"), "expected 64 hex digits for sha256"),
         ("pixi.lock", PIXI.replace("  name: six\n", ""), "has no name"),
         ("conda-lock.yml", CONDA_LOCK.replace(ZLIB, ZLIB + "\\n"), "64 hex digits"),

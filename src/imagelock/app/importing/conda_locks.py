@@ -101,10 +101,11 @@ def _pixi_environment(
     if not isinstance(value, dict):
         raise UsageError("expected a table", where=where)
     environment = Environment(_channels(value, where))
-    for platform, listed in _mapping(value, "packages", where).items():
-        for item in listed if isinstance(listed, list) else ():
+    platforms = _mapping(value, "packages", where)
+    for platform in platforms:
+        for item in _list(platforms, platform, f"{where}: packages"):
             if not isinstance(item, dict):
-                continue
+                raise UsageError("expected a table for each package", where=where)
             if "conda" in item:
                 url = str(item["conda"])
                 package = _of_url(url, known.get(url, {}), where)
