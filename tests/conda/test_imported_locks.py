@@ -23,7 +23,7 @@ from imagelock.model.platform import Platform
 from support.command import call
 from support.conda_channel import Channel, CondaPackage, conda_package
 from support.conda_examples import packages
-from support.conda_forge import Channels, joined, record
+from support.conda_forge import Channels, conda_spec, joined, record
 from support.conda_python import real_python
 from support.local_server import Answer, local_server
 from support.minbase import minbase_layout
@@ -43,7 +43,11 @@ def pixi(held: Held, channel: str) -> str:
         lines += [f"      {subdir}:", *(f"      - conda: {url}" for url, _item in listed)]
     lines.append("packages:")
     for url, item in sorted(known.items()):
-        lines += [f"- conda: {url}", f"  sha256: {item['sha256']}", f"  md5: {item['md5']}"]
+        lines += [
+            f"- conda: {url}",
+            f"  sha256: {item['sha256']}",
+            f"  md5: {item['md5'] or 'null'}",
+        ]
         lines += ["  depends:", *(f"  - {text}" for text in item["depends"])]
         lines += [f"  size: {item['size']}", f"  timestamp: {item['timestamp']}"]
     return "\n".join(lines) + "\n"
@@ -58,7 +62,7 @@ def conda_lock(held: Held, channel: str) -> str:
         for url, item in listed:
             lines += [f"- name: {item['name']}", f"  version: {item['version']}"]
             lines += ["  manager: conda", f"  platform: {subdir}", "  dependencies: {}"]
-            lines += [f"  url: {url}", "  hash:", f"    md5: {item['md5']}"]
+            lines += [f"  url: {url}", "  hash:", f"    md5: {item['md5'] or 'null'}"]
             lines += [f"    sha256: {item['sha256']}", "  category: main", "  optional: false"]
     return "\n".join(lines) + "\n"
 
@@ -142,6 +146,33 @@ def test_both_formats_say_the_same(lab: Channels, tmp_path: Path) -> None:
         lock = locked(lab, tmp_path / name, name, write(held, f"{HOST}/lab"))
         found.append(lock.conda)
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_real_environment_comes_back_as_it_was(
+    conda_forge: Channels, tmp_path: Path, name: str
+) -> None:
+    before = conda_forge.lock(conda_spec("python 3.12.*", "numpy", "compilers"))
+    held: Held = {
+        platform.conda_subdir: [
+            (
+                artifact_url(pin.artifact, before.archives),
+                {"sha256": pin.artifact.sha256, "size": pin.artifact.size, "depends": pin.depends}
+                | {"md5": pin.md5, "timestamp": pin.timestamp}
+                | {"name": pin.name, "version": pin.version},
+            )
+            for pin in before.conda
+            if platform in pin.platforms
+        ]
+        for platform in before.platforms
+    }
+    assert min(map(len, held.values())) > 20
+    after = locked(conda_forge, tmp_path, name, FORMATS[name](held, f"{HOST}/conda-forge"))
+
+    def files(lock: Lock) -> set[tuple[str, str, tuple[Platform, ...]]]:
+        return {(pin.name, pin.artifact.sha256, pin.platforms) for pin in lock.conda}
+
+    assert files(after) == files(before)
 
 
 @pytest.mark.parametrize("name", FORMATS)
