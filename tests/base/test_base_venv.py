@@ -93,11 +93,16 @@ def test_new_packages_join_those_of_the_base(folder: Path, context: Context) -> 
 def test_the_image_imports_both(
     folder: Path, context: Context, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    app(folder, context, '"six"')
+    # It requires packaging, which the base has and this lock does not.
+    lock = app(folder, context, '"six", "deprecation"')
+    assert [str(pin.name) for pin in lock.pip] == ["deprecation", "six"]
     order = order_of(locate(str(folder / "app.toml")))
     made = folder / "made"
     build(order, (AMD64,), output=f"oci:{made}", context=context, builder="oci")
-    code = "import packaging, six, sys; print(packaging.__version__, six.__name__, sys.prefix)"
+    code = (
+        "import deprecation, packaging, six, sys;"
+        " print(packaging.__version__, six.__name__, sys.prefix)"
+    )
     reference = f"oci:{made}"
     source = LayoutSource(context.store, folder=folder)
     assert run_image(source, reference, AMD64, ["python", "-c", code], context=context) == 0

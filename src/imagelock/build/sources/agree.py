@@ -18,6 +18,7 @@ from imagelock.model.names import PipName, pip_name
 from imagelock.model.plan import WheelsStep
 from imagelock.model.platform import Platform
 from imagelock.model.python import PythonTarget
+from imagelock.plan.pip import VENV
 from imagelock.resolve.pip.ports import CoreMetadata, IndexFile
 from imagelock.resolve.pip.requirements import Markers, Parsed, allows, parse, version
 from imagelock.resolve.pip.target import TargetTags, environment_of
@@ -58,9 +59,14 @@ class Agreement:
         return frozenset(pin.name for pin in self.lock.pip if self.platform in pin.platforms)
 
     def _is_elsewhere(self, name: PipName) -> bool:
-        """Whether a package may be one of conda's, which no edge of pip's leads to."""
-        return name not in self._names and any(
-            self.platform in pin.platforms for pin in self.lock.conda
+        """Whether a package may be one that no edge of pip's leads to.
+
+        That is one of conda's, or of the environment that the base has already.
+        """
+        python = self.lock.python_for(self.platform)
+        joins = python is not None and python.executable.startswith(f"{VENV}/")
+        return name not in self._names and (
+            joins or any(self.platform in pin.platforms for pin in self.lock.conda)
         )
 
     @cached_property
