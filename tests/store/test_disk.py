@@ -83,9 +83,13 @@ except BuildError as error:
 @pytest.mark.root
 @NEEDS_ROOT
 def test_a_store_of_another_user() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        check_as_another_user(Path(folder) / "store")
+    before = os.umask(0o022)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder).chmod(0o755)
+            check_as_another_user(Path(folder) / "store")
+    finally:
+        os.umask(before)
 
 
 def check_as_another_user(root: Path) -> None:

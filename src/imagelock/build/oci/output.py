@@ -61,8 +61,11 @@ def _write_layout(folder: Path, blobs: list[Blob], index: bytes) -> None:
     target = folder / "blobs" / "sha256"
     target.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(_THREADS) as pool:
-        for _ in pool.map(partial(_write_blob, target), blobs):
-            pass
+        try:
+            for _ in pool.map(partial(_write_blob, target), blobs):
+                pass
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
     for name, data in (("oci-layout", LAYOUT), ("index.json", index)):
         place = folder / name
         if not place.is_file() or place.read_bytes() != data:
