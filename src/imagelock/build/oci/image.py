@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 from imagelock.build.oci.apt import AptBuilder, find_apt_layers
+from imagelock.build.oci.assemble import assembled
+from imagelock.build.oci.base import Base
 from imagelock.build.oci.beside import Beside, Prepared
 from imagelock.build.oci.cache import CachedLayer, LayerCache
 from imagelock.build.oci.compare import LayerFile, layer_differences
-from imagelock.build.oci.conda import CondaLayers, activated, notices
+from imagelock.build.oci.conda import CondaLayers, activated
 from imagelock.build.oci.config import (
-    base_diff_ids,
     base_epoch,
-    config_descriptor,
-    image_config,
-    image_manifest,
     runtime_config,
 )
-from imagelock.build.oci.context import BASE_TITLE, BuildContext, MadeImage
+from imagelock.build.oci.context import BuildContext, MadeImage
 from imagelock.build.oci.foreign import refuse_unrunnable
 from imagelock.build.oci.interpreter import Occupied, room_for
-from imagelock.build.oci.output import Blob
 from imagelock.build.oci.pure import PureLayers
 from imagelock.build.oci.runs import RunBuilder, run_key
 from imagelock.build.oci.sandbox import Sandbox, open_sandbox
@@ -34,14 +29,9 @@ from imagelock.layers.entries import EARLIEST
 from imagelock.layers.merge import merged_usr
 from imagelock.model.errors import BuildError
 from imagelock.model.image import (
-    MANIFEST,
-    BaseImage,
-    BuiltImage,
     BuiltLayer,
-    Descriptor,
 )
-from imagelock.model.lock import BuiltWheel, Lock
-from imagelock.model.names import digest, hash_of, sha256
+from imagelock.model.lock import Lock
 from imagelock.model.plan import (
     AnyStep,
     AptStep,
@@ -70,8 +60,7 @@ class PlatformBuild:
         self._plan = plan
         self._context = context
         self._cache = cache
-        self._base: BaseImage | None = None
-        self._base_layers: tuple[BuiltLayer, ...] = ()
+        self._base = Base(plan, context)
         self._made: list[CachedLayer] = []
         self._steps: list[AnyStep] = []  # that each of them was made for
         self._sandbox: Sandbox | None = None
@@ -92,8 +81,7 @@ class PlatformBuild:
 
     def _is_made(self, number: int) -> bool:
         """Whether a step that runs code may have its layers already: all below it are there."""
-        if not self._plan.bootstrapped and self._base is None:
-            self._read_base()
+        self._base.read()
         step = self._plan.steps[number]
         if number == 0 and isinstance(step, AptStep):
             return find_apt_layers(self._cache, step, self._below()) is not None
@@ -101,10 +89,10 @@ class PlatformBuild:
 
     def run(self) -> MadeImage:
         """Make what is not there yet. IntegrityError for wrong bytes, BuildError for the rest."""
+        self._base.read()
         if not self._plan.bootstrapped:
-            if self._base is None:
-                self._read_base()
-            self._room = room_for(self._plan, self._context.store, self._base_layers, self._blob)
+            store, base = self._context.store, self._base
+            self._room = room_for(self._plan, store, base.layers, base.blob)
         # What runs no code is made beside what does. Sandboxes start from this thread alone:
         # they die with the thread that started them.
         with ThreadPoolExecutor(_PURE_THREADS) as workers:
@@ -123,12 +111,18 @@ class PlatformBuild:
                 workers.shutdown(cancel_futures=True)
                 if self._sandbox is not None:
                     self._sandbox.close()
-        return self._image()
+        return assembled(
+            self._plan.platform,
+            self._base,
+            self._made,
+            self._steps,
+            config=self._config(),
+            epoch=self._epoch(),
+        )
 
     def pure_layers(self, step: AnyStep) -> tuple[CachedLayer, ...]:
         """The layers of one step that runs nothing, for builders that take them as they are."""
-        if not self._plan.bootstrapped and self._base is None:
-            self._read_base()
+        self._base.read()
         return self._pure(step, self._prepared(step))
 
     def _prepared(self, step: AnyStep) -> Prepared:
@@ -172,7 +166,9 @@ class PlatformBuild:
         met = {target.strip("/").partition("/")[0] for target in targets} & known.keys()
         if not met or self._plan.bootstrapped:
             return tuple((name, known[name]) for name in sorted(met))
-        files = [(layer.descriptor, self._blob(layer.descriptor)) for layer in self._base_layers]
+        files = [
+            (layer.descriptor, self._base.blob(layer.descriptor)) for layer in self._base.layers
+        ]
         return links_at_root(files, met)
 
     def _in_sandbox(self, step: AnyStep) -> tuple[CachedLayer, ...]:
@@ -194,7 +190,7 @@ class PlatformBuild:
         builder = AptBuilder(
             cache=self._cache,
             sandbox=sandbox,
-            trees=Trees(sandbox, self._blob),
+            trees=Trees(sandbox, self._base.blob),
             platform=self._plan.platform,
             meanwhile=self._beside.start,
         )
@@ -218,7 +214,7 @@ class PlatformBuild:
             store=self._context.store,
             cache=self._cache,
             sandbox=sandbox,
-            trees=Trees(sandbox, self._blob),
+            trees=Trees(sandbox, self._base.blob),
             folder=self._context.folder,
             env=env,
             agreement=Agreement(self._lock, self._plan.platform),
@@ -228,7 +224,7 @@ class PlatformBuild:
 
     def _run_commands(self, step: RunStep) -> tuple[CachedLayer, ...]:
         below = self._below()
-        runtime = runtime_config(self._base.config if self._base else None, self._config())
+        runtime = runtime_config(self._base.config, self._config())
         env = self._runtime_env()
         made = self._cache.find(run_key(self._cache, step, below, env), step.title)
         if made is not None and self._context.run_checked is None:
@@ -238,7 +234,7 @@ class PlatformBuild:
         builder = RunBuilder(
             cache=self._cache,
             sandbox=sandbox,
-            trees=Trees(sandbox, self._blob),
+            trees=Trees(sandbox, self._base.blob),
             folder=self._context.folder,
             env=env,
             workdir=runtime.get("WorkingDir") or "/",
@@ -252,12 +248,12 @@ class PlatformBuild:
     def _check_run(self, made: CachedLayer, again: CachedLayer) -> None:
         assert self._context.run_checked is not None
         one, other = (
-            LayerFile(item.layer, self._blob(item.layer.descriptor)) for item in (made, again)
+            LayerFile(item.layer, self._base.blob(item.layer.descriptor)) for item in (made, again)
         )
         self._context.run_checked(layer_differences(self._plan.platform, one, other))
 
     def _runtime_env(self) -> tuple[tuple[str, str], ...]:
-        runtime = runtime_config(self._base.config if self._base else None, self._config())
+        runtime = runtime_config(self._base.config, self._config())
         return tuple(tuple(item.partition("=")[::2]) for item in runtime["Env"])
 
     def _opened_sandbox(self) -> Sandbox:
@@ -266,7 +262,7 @@ class PlatformBuild:
 
     def _epoch(self) -> int:
         """The newest time of the layers so far."""
-        oldest = base_epoch(self._base.config) if self._base else EARLIEST
+        oldest = base_epoch(self._base.config) if self._base.config else EARLIEST
         return max((made.epoch for made in self._made if not made.empty), default=oldest)
 
     def _config(self) -> ConfigChange:
@@ -287,81 +283,4 @@ class PlatformBuild:
             for made, step in zip(self._made, self._steps, strict=True)
             if not made.empty and (pip or not isinstance(step, _PIP_STEPS))
         )
-        return self._base_layers + made
-
-    def _wheels(self) -> tuple[BuiltWheel, ...]:
-        """The wheels that were built, by package."""
-        built = (
-            BuiltWheel(name=step.pin.name, sha256=sha256(str(made.notes["wheel"])))
-            for made, step in zip(self._made, self._steps, strict=True)
-            if isinstance(step, SourceWheelStep) and "wheel" in made.notes
-        )
-        return tuple(sorted(built))
-
-    def _read_base(self) -> None:
-        pin = self._plan.base
-        if self._context.source_of is None:
-            raise BuildError("there is nothing that reads base images here", where=pin.reference)
-        source = self._context.source_of(pin)
-        self._base = source.image(pin.reference, pin.digest, self._plan.platform)
-        ids = base_diff_ids(self._base.config)
-        if len(ids) != len(self._base.layers):
-            raise BuildError("the base's config and manifest disagree", where=pin.reference)
-        self._base_layers = tuple(
-            BuiltLayer(
-                title=f"{BASE_TITLE}{pin.reference}",
-                descriptor=descriptor,
-                diff_id=digest(diff_id),
-                cached=True,
-            )
-            for descriptor, diff_id in zip(self._base.layers, ids, strict=True)
-        )
-
-    def _blob(self, descriptor: Descriptor) -> Path:
-        """The file of a layer: the base's from its source, ours from the store."""
-        if self._base is not None and descriptor in self._base.layers:
-            assert self._context.source_of is not None
-            pin = self._plan.base
-            return self._context.source_of(pin).layer(pin.reference, descriptor)
-        return self._context.store.path(hash_of(descriptor.digest))
-
-    def _image(self) -> MadeImage:
-        own = [made for made in self._made if not made.empty]
-        layers = self._base_layers + tuple(made.layer for made in own)
-        epoch = self._epoch()
-        config = image_config(
-            self._base.config if self._base else None,
-            self._plan.platform,
-            self._config(),
-            [made.layer for made in own],
-            epoch=epoch,
-        )
-        config_blob = config_descriptor(config, _digest(config))
-        manifest = image_manifest(config_blob, [layer.descriptor for layer in layers])
-        descriptor = Descriptor(
-            media_type=MANIFEST,
-            digest=digest(_digest(manifest)),
-            size=len(manifest),
-            platform=self._plan.platform,
-        )
-        blobs = (
-            *(
-                Blob(descriptor=layer.descriptor, source=partial(self._blob, layer.descriptor))
-                for layer in layers
-            ),
-            Blob(descriptor=config_blob, source=config),
-            Blob(descriptor=descriptor, source=manifest),
-        )
-        image = BuiltImage(
-            platform=self._plan.platform,
-            manifest=descriptor,
-            image_id=config_blob.digest,
-            layers=layers,
-            wheels=self._wheels(),
-            notices=notices(made.notes for made in self._made),
-        )
-        return MadeImage(image=image, config=config, blobs=blobs)
-
-
-def _digest(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+        return self._base.layers + made
