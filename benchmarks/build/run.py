@@ -1,6 +1,6 @@
 """Build times: us, the classic Docker engine and BuildKit, on the same local files, alternating.
 
-    PYTHONPATH=tests uv run python benchmarks/build/run.py [--rounds 3] [--lock locks/hello.lock]
+    PYTHONPATH=tests uv run python benchmarks/build/run.py [--rounds 3] [--lock LOCK ...]
 
 README.md says what is measured. Needs root, dockerd, BuildKit's root (made once) and the artifacts
 of the lock (fetched once).
@@ -20,7 +20,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -43,6 +43,7 @@ from support.buildkit import running_buildkit
 from support.command import kept_folder
 from support.engine import Engine, running_engine
 
+LOCKS = [Path("locks/hello.lock"), Path("benchmarks/build/data.lock")]
 HOST = Platform({"x86_64": "linux/amd64", "aarch64": "linux/arm64"}[platform.machine()])
 DOCKERFILE = """\
 FROM bench-base:latest
@@ -243,6 +244,7 @@ def measure(bench: Bench, engines: dict[str, Engine], rounds: int) -> None:
         others("cold", "--no-cache")
         for engine in engines.values():
             bench.docker(engine)
+            engine.docker("image", "prune", "--force")
         take("unchanged", "us", lambda: bench.ours(store))  # noqa: B023
         others("unchanged")
         bench.change_a_wheel(1000 + number)
@@ -276,25 +278,23 @@ def print_table(times: dict[tuple[str, str], list[float]], engines: tuple[str, .
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--lock", type=Path, default=Path("locks/hello.lock"))
+    parser.add_argument("--lock", type=Path, nargs="*", default=LOCKS)
     parser.add_argument("--uv", type=Path, default=Path(shutil.which("uv") or "uv"))
     options = parser.parse_args()
     if options.uv.read_bytes()[:4] != b"\x7fELF":
         parser.error(f"{options.uv} is a script, which an image cannot run: name uv with --uv")
-    with ExitStack() as stack:
-        # Beside the test cache, so that artifacts are linked and not copied.
-        folder = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="bench.", dir=kept_folder())
-        )
-        engines = {
-            "docker": stack.enter_context(running_engine()),
-            "buildkit": stack.enter_context(running_buildkit()),
-        }
-        bench = Bench(Path(folder), load_lock(options.lock), options.uv)
-        tar = bench.tar_base()
-        for engine in engines.values():
-            engine.docker("import", str(tar), "bench-base:latest")
-        measure(bench, engines, options.rounds)
+    with running_engine() as docker, running_buildkit() as buildkit:
+        engines = {"docker": docker, "buildkit": buildkit}
+        for path in options.lock:
+            lock = load_lock(path)
+            print(f"\n{path}: {len(lock.apt)} .debs, {len(lock.pip)} wheels on all platforms")
+            # Beside the test cache, so that artifacts are linked and not copied.
+            with tempfile.TemporaryDirectory(prefix="bench.", dir=kept_folder()) as folder:
+                bench = Bench(Path(folder), lock, options.uv)
+                tar = bench.tar_base()
+                for engine in engines.values():
+                    engine.docker("import", str(tar), "bench-base:latest")
+                measure(bench, engines, options.rounds)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from imagelock.build.oci.ahead import read_ahead
+from imagelock.build.oci.beside import give_way
 from imagelock.build.oci.cache import CachedLayer, LayerCache, SpooledTar
 from imagelock.build.oci.database import Database, read_below
 from imagelock.build.oci.packages import (
@@ -87,7 +88,7 @@ class AptBuilder:
                 step, split, under=under, database=database, epoch=epoch, stack=stack
             )
             # Packing it keeps other cores busy while dpkg runs on one.
-            packing = stack.enter_context(ThreadPoolExecutor(1)).submit(
+            packing = stack.enter_context(ThreadPoolExecutor(1, initializer=give_way)).submit(
                 self.cache.make_spooled,
                 self._key("data", step, below),
                 _title(step, "files"),

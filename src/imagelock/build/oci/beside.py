@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -14,8 +17,19 @@ from imagelock.model.plan import AnyStep
 Prepared = tuple[CachedLayer, ...] | Mapping[str, Path]
 """Layers that were made before, or the files by sha256 to make them from."""
 
+_GIVING_WAY: Final = 5
 _FEW_CORES: Final = 2
 """Merging packages keeps so many busy; dpkg, which comes after it, one."""
+
+
+def give_way() -> None:
+    """Begin a thread that works beside dpkg: all wait for dpkg, so it has the first say.
+
+    On Linux a thread has a niceness of its own; elsewhere nothing runs beside.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _GIVING_WAY)
 
 
 class Beside:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from imagelock.build.oci.annotations import annotated, index_annotations
+from imagelock.build.oci.beside import give_way
 from imagelock.build.oci.cache import LayerCache
 from imagelock.build.oci.compare import Difference, first_difference
 from imagelock.build.oci.config import (
@@ -120,7 +121,7 @@ class OciBuilder:
         self, lock: Lock, platforms: Sequence[Platform], *, context: BuildContext
     ) -> list[MadeImage]:
         """The images with their layers in the store, written nowhere; sorted by platform."""
-        with ThreadPoolExecutor(_THREADS) as pool:
+        with ThreadPoolExecutor(_THREADS, initializer=give_way) as pool:
             cache = LayerCache(
                 context.store,
                 self._compression or compression_of(lock),

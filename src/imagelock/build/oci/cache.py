@@ -162,7 +162,8 @@ class LayerCache:
 
     def make_spooled(self, key: str, title: str, tar: SpooledTar, epoch: int) -> CachedLayer:
         """Pack a tar that was spooled."""
-        return self.make_from_tar(key, title, file_chunks(tar.file), lambda: (epoch, {}))
+        chunks = file_chunks(tar.file)
+        return self.make_from_tar(key, title, chunks, lambda: (epoch, {}), diff_id=tar.diff_id)
 
     def make_from_tar(
         self,
@@ -170,15 +171,21 @@ class LayerCache:
         title: str,
         tar: Iterable[bytes],
         known: Callable[[], tuple[int, dict[str, object]]],
+        *,
+        diff_id: Digest | None = None,
     ) -> CachedLayer:
-        """Pack the bytes of a tar into the store, and remember them under the key."""
+        """Pack the bytes of a tar into the store, and remember them under the key.
+
+        ``diff_id`` is their digest, if it is known.
+        """
         plain = hashlib.sha256()
         packed = hashlib.sha256()
         sizes = [0, 0]
 
         def counted() -> Iterator[bytes]:
             for block in fixed_blocks(tar, _BLOCK, keep=True):
-                plain.update(block)
+                if diff_id is None:
+                    plain.update(block)
                 sizes[0] += len(block)
                 task.advance(len(block))
                 yield block
@@ -202,7 +209,7 @@ class LayerCache:
                     digest=digest_of(Sha256(packed.hexdigest())),
                     size=sizes[1],
                 ),
-                diff_id=Digest(f"sha256:{plain.hexdigest()}"),
+                diff_id=diff_id or Digest(f"sha256:{plain.hexdigest()}"),
                 cached=False,
             ),
             epoch=epoch,

@@ -10,7 +10,7 @@ from typing import Final
 from imagelock.build.oci.apt import AptBuilder, find_apt_layers
 from imagelock.build.oci.assemble import assembled
 from imagelock.build.oci.base import Base
-from imagelock.build.oci.beside import Beside, Prepared
+from imagelock.build.oci.beside import Beside, Prepared, give_way
 from imagelock.build.oci.cache import CachedLayer, LayerCache
 from imagelock.build.oci.compare import LayerFile, layer_differences
 from imagelock.build.oci.conda import CondaLayers, activated
@@ -95,7 +95,7 @@ class PlatformBuild:
             self._room = room_for(self._plan, store, base.layers, base.blob)
         # What runs no code is made beside what does. Sandboxes start from this thread alone:
         # they die with the thread that started them.
-        with ThreadPoolExecutor(_PURE_THREADS) as workers:
+        with ThreadPoolExecutor(_PURE_THREADS, initializer=give_way) as workers:
             self._beside = Beside(workers, self._prepared, self._pure, self._plan.steps)
             try:
                 for number, step in enumerate(self._plan.steps):
