@@ -17,7 +17,7 @@ _MOST_THREADS: Final = 4
 _IN_USE: Final = 4
 """Pieces that the stream in use may have waiting whatever the others have."""
 
-BUDGET: Final = 48 << 20
+BUDGET: Final = 32 << 20
 """Bytes that may wait to be used, all streams together."""
 
 
