@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagelock.layers.deb import Deb
 from imagelock.layers.dpkg import Triggers, status_stanza
@@ -207,3 +209,21 @@ def test_triggers_are_activated_by_files_and_by_name() -> None:
 def test_kinds_are_those_of_the_package() -> None:
     found = files_of(merged(deb_of([Member(path="./f", kind=tarfile.FIFOTYPE)]))[0])
     assert found["f"][0].kind is Kind.FIFO
+
+
+@given(
+    st.lists(st.binary(max_size=3000), min_size=1, max_size=3),
+    st.integers(0, 5),
+    st.integers(1, 5000),
+)
+def test_xz_streams_that_follow_each_other(parts: list[bytes], zeros: int, size: int) -> None:
+    """As xz(1) and lzma.LZMAFile read them, padding of four zeros each among them."""
+    packed = bytes(4 * zeros).join(map(lzma.compress, parts)) + bytes(4 * zeros)
+    deb = Deb(io.BytesIO(ar_of([("debian-binary", b"2.0\n"), ("data.tar.xz", packed)])), where="d")
+    stream = deb.data_tar()
+    assert stream.read(0) == b""
+    assert b"".join(iter(lambda: stream.read(size), b"")) == b"".join(parts)
+    cut = ar_of([("debian-binary", b"2.0\n"), ("data.tar.xz", packed[: -4 * zeros - 1])])
+    stream = Deb(io.BytesIO(cut), where="d").data_tar()
+    with pytest.raises(EOFError, match="cut short"):
+        b"".join(iter(lambda: stream.read(size), b""))

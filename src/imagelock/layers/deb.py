@@ -171,7 +171,8 @@ class _Xz:
         self._input = b""
 
     def read(self, size: int, /) -> bytes:
-        while True:
+        """The next bytes, perhaps fewer than asked; empty at the end."""
+        while size:
             if self._stream is None:
                 # Between streams there may be zeros (the .xz file format, 2.2).
                 self._input = self._input.lstrip(b"\0") or self._raw.read(_XZ_INPUT)
@@ -191,6 +192,7 @@ class _Xz:
                 self._stream = None
             if data:
                 return data
+        return b""
 
 
 class _Slice:
