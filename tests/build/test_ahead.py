@@ -70,6 +70,14 @@ class Broken:
         return data
 
 
+def test_what_is_skipped_is_in_nobody_s_way() -> None:
+    opened: list[Callable[[], Readable]] = [Endless, Endless, partial(io.BytesIO, b"x" * PIECE)]
+    with read_ahead(opened, budget=2 * PIECE) as streams:
+        streams[0].skip()
+        streams[1].skip()
+        assert all_of(streams[2], 1000) == b"x" * PIECE
+
+
 def test_an_error_comes_where_it_stands() -> None:
     def missing() -> Readable:
         raise FileNotFoundError("no such part")

@@ -9,7 +9,7 @@ import pytest
 
 from build.conftest import Site
 from build.images import in_image
-from imagelock.build.oci import apt
+from imagelock.build.oci import apt, decoding
 from imagelock.layers.deb import Deb
 from imagelock.layers.stub import stub_deb
 from support.archives import Member, deb_of
@@ -54,14 +54,19 @@ def built(site: Site, deb: bytes) -> tuple[bool, str]:
     return merged, in_image(site, image, REPORT)
 
 
+def set_large(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    for module in (apt, decoding):
+        monkeypatch.setattr(module, "LARGE", size)
+
+
 @pytest.fixture
 def any_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apt, "_LARGE", 0)
+    set_large(monkeypatch, 0)
 
 
 def test_one_that_does_nothing(site: Site, fresh: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     by_dpkg = built(fresh, big(HELPER))
-    monkeypatch.setattr(apt, "_LARGE", 0)
+    set_large(monkeypatch, 0)
     merged = built(site, big(HELPER))
     assert (by_dpkg[0], merged[0]) == (False, True)
     assert merged[1] == by_dpkg[1]

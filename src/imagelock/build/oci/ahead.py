@@ -24,13 +24,14 @@ BUDGET: Final = 32 << 20
 @contextmanager
 def read_ahead(
     streams: Sequence[Callable[[], Readable]], *, budget: int = BUDGET
-) -> Iterator[Sequence[Readable]]:
+) -> Iterator[Sequence[Ahead]]:
     """The same streams, to be used in their order; each may be opened before its turn.
 
-    What reading one raises is raised when its user comes to that place.
+    What reading one raises is raised when its user comes to that place. A stream that nobody is
+    going to use must be skipped.
     """
     shared = _Shared(budget)
-    ahead = [_Ahead(number, opened, shared) for number, opened in enumerate(streams)]
+    ahead = [Ahead(number, opened, shared) for number, opened in enumerate(streams)]
     with ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), _MOST_THREADS)) as pool:
         try:
             # Begun in order: the stream in use always has a thread, or was read to its end.
@@ -57,7 +58,7 @@ class _Shared:
             self.changed.notify_all()
 
 
-class _Ahead:
+class Ahead:
     """One of them: filled by a thread, read by its user."""
 
     def __init__(self, number: int, opened: Callable[[], Readable], shared: _Shared) -> None:
@@ -68,6 +69,7 @@ class _Ahead:
         self._piece = b""
         self._at = 0
         self._ended = False
+        self._skipped = False
         self._error: Exception | None = None
 
     def fill(self) -> None:
@@ -76,8 +78,9 @@ class _Ahead:
             stream = self._opened()
             while self._may_go_on() and (piece := stream.read(_PIECE)):
                 with self._shared.changed:
-                    self._waiting.append(piece)
-                    self._shared.left -= len(piece)
+                    if not self._skipped:
+                        self._waiting.append(piece)
+                        self._shared.left -= len(piece)
                     self._shared.changed.notify_all()
         except Exception as error:  # noqa: BLE001 — its user gets it
             self._error = error
@@ -94,6 +97,14 @@ class _Ahead:
         data = self._piece[self._at : self._at + size]
         self._at += len(data)
         return data
+
+    def skip(self) -> None:
+        """It is not going to be used."""
+        with self._shared.changed:
+            self._skipped = True
+            self._shared.left += sum(map(len, self._waiting))
+            self._waiting.clear()
+            self._shared.changed.notify_all()
 
     def _next(self) -> bytes:
         shared = self._shared
@@ -114,8 +125,8 @@ class _Ahead:
 
         def may() -> bool:
             in_use = shared.in_use == self._number and len(self._waiting) < _IN_USE
-            return shared.left > 0 or in_use or shared.closed
+            return shared.left > 0 or in_use or shared.closed or self._skipped
 
         with shared.changed:
             shared.changed.wait_for(may)
-            return not shared.closed
+            return not (shared.closed or self._skipped)

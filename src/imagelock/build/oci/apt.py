@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from imagelock.build.oci.ahead import read_ahead
 from imagelock.build.oci.beside import give_way
 from imagelock.build.oci.cache import CachedLayer, LayerCache, SpooledTar
 from imagelock.build.oci.database import Database, read_below
+from imagelock.build.oci.decoding import LARGE, Decoding
 from imagelock.build.oci.packages import (
     DEBS,
     DPKG,
@@ -50,10 +50,18 @@ _POLICY: Final = "/usr/sbin/policy-rc.d"
 _NEW: Final = "newconffile"
 """What dpkg's status has in place of a hash until a conffile is installed."""
 
-_LARGE: Final = 4 << 20
-"""Bytes of a .deb from which on it is worth a sandbox to find out what its preinst does."""
-
 _TAIL: Final = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class _Merging:
+    """What merging works with; the file of the tar lives as long as the ``stack``."""
+
+    step: AptStep
+    under: Below
+    epoch: int
+    decoding: Decoding
+    stack: ExitStack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,15 +86,16 @@ class AptBuilder:
                 opened(pin, stack.enter_context(files[pin.artifact.sha256].open("rb")))
                 for pin in step.packages
             )
+            decoding = stack.enter_context(Decoding(packages))
             epoch = max((p.control.epoch for p in packages), default=EARLIEST)
             lower = self.trees.names(below)
             database, under = read_below(self.sandbox.survey(lower) if lower else {})
             if step.bootstrap:
                 under = Below(links=dict(merged_usr(self.platform.debian_architecture)))
             split = self._first_split(step, packages, lower=lower, database=database, epoch=epoch)
-            tar, split = self._merged(
-                step, split, under=under, database=database, epoch=epoch, stack=stack
-            )
+            merging = _Merging(step, under, epoch, decoding, stack)
+            tar, split = self._merged(merging, split, database)
+            decoding.close()
             # Packing it keeps other cores busy while dpkg runs on one.
             packing = stack.enter_context(ThreadPoolExecutor(1, initializer=give_way)).submit(
                 self.cache.make_spooled,
@@ -141,7 +150,7 @@ class AptBuilder:
         large = [
             p.control
             for p in by_dpkg
-            if p.pin.artifact.size >= _LARGE and not database.has(p.control)
+            if p.pin.artifact.size >= LARGE and not database.has(p.control)
         ]
         quiet = quiet_preinsts(
             large, sandbox=self.sandbox, lower=lower, dpkg=DPKG, env=environment(epoch)
@@ -151,22 +160,13 @@ class AptBuilder:
         return Split(merged=tuple(p for p in packages if p not in by_dpkg), unpacked=tuple(by_dpkg))
 
     def _merged(
-        self,
-        step: AptStep,
-        split: Split,
-        *,
-        under: Below,
-        database: Database,
-        epoch: int,
-        stack: ExitStack,
+        self, merging: _Merging, split: Split, database: Database
     ) -> tuple[SpooledTar, Split]:
-        """The tar of what can be merged; a package that cannot is left to dpkg.
-
-        Its tree is in the sandbox; its file lives as long as the ``stack``.
-        """
+        """The tar of what can be merged; a package that cannot is left to dpkg."""
+        step = merging.step
         while True:
             try:
-                tar, merge = self._spooled(step, split, under=under, epoch=epoch, stack=stack)
+                tar, merge = self._spooled(merging, split)
             except NeedsDpkg as signal:
                 if signal.index < 0 or step.bootstrap:
                     raise BuildError(f"cannot be merged: {signal}", where=step.title) from signal
@@ -175,6 +175,7 @@ class AptBuilder:
                     merged=tuple(p for p in split.merged if p is not other),
                     unpacked=(*split.unpacked, other),
                 )
+                merging.decoding.begin(split.merged)
                 continue
             waiting = zip(split.merged, merge.conffiles, merge.paths, merge.skipped, strict=True)
             ready = [item for item in waiting if item[0] not in split.unpacked]
@@ -187,19 +188,19 @@ class AptBuilder:
             hidden = tuple(path for _, sums, _, _ in ready for path in sorted(sums))
             return tar, replace(split, conffiles=hidden)
 
-    def _spooled(
-        self, step: AptStep, split: Split, *, under: Below, epoch: int, stack: ExitStack
-    ) -> tuple[SpooledTar, Merge]:
-        parts = [(p.deb, p.control) for p in split.merged]
-        title = _title(step, "files")
-        with (
-            read_ahead([p.deb.data_tar for p in split.merged]) as tars,
-            self.trees.received(title) as tree,
-        ):
-            first = first_entries(step, self.platform, epoch)
-            merge = Merge(parts, under, first=first, tars=tars)
-            layer = Layer(entries=merge.entries(), epoch=epoch)
-            tar = stack.enter_context(self.cache.spooled(title, layer, tree.write))
+    def _spooled(self, merging: _Merging, split: Split) -> tuple[SpooledTar, Merge]:
+        """The tar, in the file and as a tree in the sandbox."""
+        title = _title(merging.step, "files")
+        merge = Merge(
+            [(p.deb, p.control) for p in split.merged],
+            merging.under,
+            first=first_entries(merging.step, self.platform, merging.epoch),
+            tars=merging.decoding.tars(split.merged),
+        )
+        layer = Layer(entries=merge.entries(), epoch=merging.epoch)
+        with self.trees.received(title) as tree:
+            spooled = self.cache.spooled(title, layer, tree.write)
+            tar = merging.stack.enter_context(spooled)
             tree.keep(tar.diff_id)
         return tar, merge
 
