@@ -12,11 +12,11 @@ from typing import IO, Any, Final
 
 from imagelock.layers.entries import EARLIEST, Entry, Kind, is_bomb, unsafe
 from imagelock.layers.untar import Readable, broken, read_tar
+from imagelock.layers.xz import XzStreams
 from imagelock.model.errors import IntegrityError
 from imagelock.model.names import DebName, deb_name
 
 _MAGIC: Final = b"!<arch>\n"
-_XZ_INPUT: Final = 1 << 18
 _LARGEST_CONTROL: Final = 64 << 20
 _DAMAGED: Final = (lzma.LZMAError, EOFError, zlib.error, gzip.BadGzipFile, OSError)
 
@@ -159,42 +159,6 @@ class Deb:
         return _Slice(self._file, offset, size)
 
 
-class _Xz:
-    """Streams of xz or lzma that follow each other, in pieces large enough for threads.
-
-    lzma.LZMAFile decodes 8 KiB at a time, and each time waits for the interpreter.
-    """
-
-    def __init__(self, raw: _Slice) -> None:
-        self._raw = raw
-        self._stream: lzma.LZMADecompressor | None = None
-        self._input = b""
-
-    def read(self, size: int, /) -> bytes:
-        """The next bytes, perhaps fewer than asked; empty at the end."""
-        while size:
-            if self._stream is None:
-                # Between streams there may be zeros (the .xz file format, 2.2).
-                self._input = self._input.lstrip(b"\0") or self._raw.read(_XZ_INPUT)
-                if not self._input:
-                    return b""
-                if not self._input.strip(b"\0"):
-                    continue
-                self._stream = lzma.LZMADecompressor()
-            elif self._stream.needs_input and not self._input:
-                self._input = self._raw.read(_XZ_INPUT)
-                if not self._input:
-                    raise EOFError("the compressed data is cut short")
-            data = self._stream.decompress(self._input, size)
-            self._input = b""
-            if self._stream.eof:
-                self._input = self._stream.unused_data
-                self._stream = None
-            if data:
-                return data
-        return b""
-
-
 class _Slice:
     """A part of a file as a readable of its own; reading seeks, so parts do not disturb."""
 
@@ -259,7 +223,7 @@ def _decompressed(part: _Slice, suffix: str, where: str) -> Readable:
         case ".gz":
             readable = gzip.GzipFile(fileobj=raw, mode="rb")
         case ".xz" | ".lzma":
-            readable = _Xz(raw)
+            readable = XzStreams(raw)
         case ".bz2":
             readable = bz2.BZ2File(raw)
         case ".zst":

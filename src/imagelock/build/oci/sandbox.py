@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final, Self
@@ -17,44 +16,13 @@ from imagelock.build.oci.program import PATH, ended, refuse_failed, start_progra
 from imagelock.build.oci.scratch import ScratchFolders
 from imagelock.build.oci.stamps import TreesInUse, locked_stamp, read_seal, write_seal
 from imagelock.build.oci.tiers import IdMaps, Tier, id_maps, why_not
+from imagelock.build.oci.work import Bind, Work
 from imagelock.layers.untar import Readable
 from imagelock.model.errors import BuildError
 
 __all__ = ["PATH", "Bind", "Sandbox", "Tier", "Unpacking", "Work", "open_sandbox"]
 
 _CHUNK: Final = 1 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bind:
-    """A file or folder of the host shown in the sandbox, read-only."""
-
-    source: Path
-    target: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """What to run.
-
-    ``files`` (path, mode, text) are written first, ``renames`` and ``links`` (target, path) made,
-    ``remove`` deleted at last.
-
-    ``lower`` names trees, lowest first. ``user`` is as in an image's config: a name or id,
-    perhaps with ``:group``; empty is root.
-    """
-
-    lower: tuple[str, ...]
-    commands: tuple[tuple[str, ...], ...]
-    env: tuple[tuple[str, str], ...]
-    files: tuple[tuple[str, int, str], ...] = ()
-    renames: tuple[tuple[str, str], ...] = ()
-    links: tuple[tuple[str, str], ...] = ()
-    remove: tuple[str, ...] = ()
-    binds: tuple[Bind, ...] = ()
-    network: bool = False
-    workdir: str = "/"
-    user: str = ""
 
 
 class Sandbox:
