@@ -145,6 +145,13 @@ def test_expired(server: LocalServer, context: Context) -> None:
     refused(context, source(server), "expired on 2026-11-20 11:59", "stable")
 
 
+def test_from_the_future(server: LocalServer, context: Context) -> None:
+    serve(server, replace(SUITE, date=NOW + timedelta(hours=23)))
+    assert fetch(context, source(server)).release.codename == "stable"
+    serve(server, replace(SUITE, date=NOW + timedelta(hours=25)))
+    refused(context, source(server), "of 2026-11-21 13:00 UTC, which is to come", "stable")
+
+
 def test_weak_hashes_only(server: LocalServer, context: Context) -> None:
     serve(server, replace(SUITE, hashes="SHA1"))
     refused(context, source(server), "SHA256")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -17,6 +17,7 @@ from imagelock.model.errors import ImagelockError, IntegrityError
 from imagelock.model.names import Sha256, sha256
 from imagelock.model.openpgp import first_line
 
+_CLOCKS_DIFFER: Final = timedelta(days=1)
 _OWNERS: Final = "the archive's owners signed an index that is malformed: tell them"
 _CLEARSIGNED: Final = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _FIELD: Final = re.compile(r"^([A-Za-z][A-Za-z0-9-]*):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
@@ -208,10 +209,20 @@ def _listed(text: str, where: str) -> dict[str, ListedFile]:
 
 
 def check_validity(release: Release, now: datetime, *, where: str) -> None:
-    """Raise IntegrityError for an index past its Valid-Until: an old state may be replayed."""
+    """Raise IntegrityError for an index past its Valid-Until, or dated in days to come.
+
+    An old state may be replayed; and after one from the future every honest index would be older
+    than the lock's.
+    """
     if release.valid_until is not None and now > release.valid_until:
         raise IntegrityError(
             f"the index expired on {release.valid_until:%Y-%m-%d %H:%M} UTC",
             where=where,
             hint="the mirror is out of date, or the clock is wrong; --as-of uses a snapshot",
+        )
+    if release.date > now + _CLOCKS_DIFFER:
+        raise IntegrityError(
+            f"the index is of {release.date:%Y-%m-%d %H:%M} UTC, which is to come",
+            where=where,
+            hint="is the clock of this machine right? If it is, the mirror is not",
         )

@@ -142,7 +142,8 @@ def _run(command: list[str], job: dict[str, Any]) -> int:
             namespaces.fixed_addresses()
             os.execvpe(command[0], command, job["env"])  # noqa: S606 — there is no shell to want
         except (OSError, ValueError) as error:
-            sys.stderr.write(f"{command[0]}: {error}\n")
+            said = getattr(error, "strerror", None) or error
+            sys.stderr.write(f"{command[0]}: {said}\n")
             sys.stderr.flush()
         os._exit(127)
     while True:
