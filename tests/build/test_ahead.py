@@ -78,6 +78,25 @@ def test_what_is_skipped_is_in_nobody_s_way() -> None:
         assert all_of(streams[2], 1000) == b"x" * PIECE
 
 
+def test_one_that_is_not_read_to_its_end_is_in_nobody_s_way() -> None:
+    """As a tar with more behind its end: a reader stops there, and goes on with the next."""
+    opened: list[Callable[[], Readable]] = [
+        *(partial(io.BytesIO, b"x" * 20 * PIECE) for _ in range(9)),
+        partial(io.BytesIO, b"last"),
+    ]
+    with read_ahead(opened, budget=PIECE) as streams:
+        for stream in streams[:-1]:
+            assert stream.read(10) == b"x" * 10
+        assert all_of(streams[-1], 10) == b"last"
+
+
+def test_nothing_is_read_after_the_end() -> None:
+    with read_ahead([Endless], budget=PIECE) as streams:
+        pass
+    with pytest.raises(ValueError, match="closed"):
+        all_of(streams[0], 3 * PIECE)
+
+
 def test_an_error_comes_where_it_stands() -> None:
     def missing() -> Readable:
         raise FileNotFoundError("no such part")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from threading import Condition
 from typing import Final
 
+from imagelock.build.oci.beside import usable_cores
 from imagelock.layers.untar import Readable
 
 _PIECE: Final = 1 << 20
@@ -27,14 +27,15 @@ def read_ahead(
 ) -> Iterator[Sequence[Ahead]]:
     """The same streams, to be used in their order; each may be opened before its turn.
 
-    What reading one raises is raised when its user comes to that place. A stream that nobody is
-    going to use must be skipped.
+    What reading one raises is raised when its user comes to that place. Who comes to a stream has
+    done with those before it; others that nobody is going to use are skipped.
     """
     shared = _Shared(budget)
     ahead = [Ahead(number, opened, shared) for number, opened in enumerate(streams)]
-    with ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), _MOST_THREADS)) as pool:
+    shared.streams = ahead
+    with ThreadPoolExecutor(min(usable_cores(), _MOST_THREADS)) as pool:
         try:
-            # Begun in order: the stream in use always has a thread, or was read to its end.
+            # Begun in order, and those before it have ended: the stream in use has a thread.
             for stream in ahead:
                 pool.submit(stream.fill)
             yield ahead
@@ -49,6 +50,7 @@ class _Shared:
     def __init__(self, budget: int) -> None:
         self.changed = Condition()
         self.left = budget
+        self.streams: Sequence[Ahead] = ()
         self.in_use = 0
         self.closed = False
 
@@ -109,9 +111,14 @@ class Ahead:
     def _next(self) -> bytes:
         shared = self._shared
         with shared.changed:
+            # A tar is read to its end, and a file may have more behind it.
+            for done in shared.streams[shared.in_use : self._number]:
+                done.skip()
             shared.in_use = self._number
             shared.changed.notify_all()
             shared.changed.wait_for(lambda: self._waiting or self._ended or shared.closed)
+            if shared.closed:
+                raise ValueError("read of a closed stream")
             if self._waiting:
                 piece = self._waiting.popleft()
                 shared.left += len(piece)

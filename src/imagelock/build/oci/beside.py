@@ -22,6 +22,13 @@ _FEW_CORES: Final = 2
 """Merging packages keeps so many busy; dpkg, which comes after it, one."""
 
 
+def usable_cores() -> int:
+    """The cores this process may use; where the system does not tell (macOS), all."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def give_way() -> None:
     """Begin a thread that works beside dpkg: all wait for dpkg, so it has the first say.
 
@@ -50,7 +57,7 @@ class Beside:
         self._make = make
         self._waiting: dict[int, tuple[AnyStep, Future[Prepared]]] = {}
         self._started: dict[int, Future[tuple[CachedLayer, ...]]] = {}
-        enough = len(os.sched_getaffinity(0)) > _FEW_CORES
+        enough = usable_cores() > _FEW_CORES
         for number, step in enumerate(steps):
             if step.runs_code:
                 continue
