@@ -10,8 +10,10 @@ import pytest
 from build.conftest import Site
 from build.images import in_image
 from imagelock.build.oci import apt, decoding
+from imagelock.build.oci.sandbox import Sandbox
 from imagelock.layers.deb import Deb
 from imagelock.layers.stub import stub_deb
+from imagelock.model.errors import BuildError
 from support.archives import Member, deb_of
 
 pytestmark = [pytest.mark.root, pytest.mark.network]
@@ -104,6 +106,23 @@ def test_one_whose_pre_depends_are_not_there_is_left_to_dpkg(site: Site) -> None
     second = deb_of(FILES, name="big", fields="Pre-Depends: first\n", control={"preinst": preinst})
     image = site.image(site.lock(first, second))
     assert in_image(site, image, "dpkg-query -W -f '${db:Status-Abbrev}' first big") == "ii ii "
+
+
+@pytest.mark.usefixtures("any_size")
+def test_a_machine_in_trouble_decides_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only dpkg's own refusal sends a package to dpkg: a build that goes on makes one image."""
+    troubles = (
+        (137, "killed"),
+        (125, "sandbox: no memory"),
+        (2, "dpkg: error"),
+        (1, "cannot write: No space left on device"),
+        (1, "the preinst script was killed by signal"),
+    )
+    for code, said in troubles:
+        monkeypatch.setattr(Sandbox, "run", lambda *_, c=code, s=said: (c, s))
+        with pytest.raises(BuildError, match=f"exit status {code}.*\n{said}") as caught:
+            site.image(site.lock(big(HELPER)))
+        assert caught.value.where == "big"
 
 
 def test_a_stub_is_a_package_to_dpkg(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ its package changed.
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -19,8 +21,14 @@ from imagelock.layers.dpkg import DATABASE
 from imagelock.layers.entries import Kind
 from imagelock.layers.stub import stub_deb
 from imagelock.layers.untar import read_tar
+from imagelock.model.errors import BuildError
 
 _STUBS: Final = "/run/imagelock/stubs"
+_REFUSED: Final = 1
+"""dpkg's status when it could not unpack a package (dpkg(1)); 2 and more are its own troubles."""
+
+_TROUBLES: Final = (os.strerror(errno.ENOSPC), os.strerror(errno.ENOMEM), "killed by signal")
+_TAIL: Final = 3000
 _RECORDS: Final = re.compile(
     rf"{DATABASE}/(?:status|available|info/format|triggers/(?:Unincorp|File)|updates/.*)"
 )
@@ -65,9 +73,17 @@ def _is_quiet(
             env=env,
             binds=(Bind(source=stubs, target=_STUBS),),
         )
-        code, _ = sandbox.run(work, scratch)
-        if code:
+        code, output = sandbox.run(work, scratch)
+        if code == _REFUSED and not any(word in output for word in _TROUBLES):
             return False
+        if code:
+            # Whatever this machine lacks must not decide which layer the files are in.
+            raise BuildError(
+                f"preinst scripts could not be tried (exit status {code}):\n"
+                f"{output[-_TAIL:].strip()}",
+                where=", ".join(str(control.name) for control in controls),
+                hint=f"is there space and memory left? (the sandbox's tier is '{sandbox.tier}')",
+            )
         with sandbox.changes(lower, scratch, epoch=0) as changes:
             tar = io.BytesIO(b"".join(changes))
         own = tuple(f"{DATABASE}/info/{control.info_name}." for control in controls)
